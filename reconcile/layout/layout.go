@@ -1,0 +1,103 @@
+// Package layout names the paths that objects live at. A stable name is how one
+// object finds another (the overlay its upper, the view its mount point), how a
+// path is found again after a crash, and how its owner is read from it.
+//
+// It joins strings only; it never looks at the file system.
+package layout
+
+import (
+	"path/filepath"
+	"strings"
+
+	"coppice.dev/reconcile/object"
+)
+
+// Layout holds the two folders that everything of one controller lies below.
+type Layout struct {
+	// State survives a reboot: /var/lib/coppice.
+	State string
+	// Run does not: /run/coppice.
+	Run string
+}
+
+// Lock is the file whose flock(2) keeps a second controller away.
+func (l Layout) Lock() string { return filepath.Join(l.State, "lock") }
+
+// ID is the file that holds the controller's identity, part of every label.
+func (l Layout) ID() string { return filepath.Join(l.State, "id") }
+
+// Trash is where trees wait to be removed.
+func (l Layout) Trash() string { return filepath.Join(l.State, "trash") }
+
+// Homes is the folder of the sessions' homes.
+func (l Layout) Homes() string { return filepath.Join(l.State, "sessions") }
+
+// Home is the home of a session.
+func (l Layout) Home(session string) string { return filepath.Join(l.Homes(), session) }
+
+// Record is what a session's home remembers.
+func (l Layout) Record(session string) string { return filepath.Join(l.Home(session), "record.json") }
+
+// Upper is a session's own layer.
+func (l Layout) Upper(session string) string { return filepath.Join(l.Home(session), "upper") }
+
+// Work is the work folder of a session's overlay.
+func (l Layout) Work(session string) string { return filepath.Join(l.Home(session), "work") }
+
+// Tree is where a session's own copy of an archive is unpacked.
+func (l Layout) Tree(session string) string { return filepath.Join(l.Home(session), "tree") }
+
+// SnapshotLink leads to a session's snapshot, which may lie on another file system.
+func (l Layout) SnapshotLink(session string) string {
+	return filepath.Join(l.Home(session), "snapshot")
+}
+
+// Journal is the folder with one file for each of a session's tasks.
+func (l Layout) Journal(session string) string { return filepath.Join(l.Home(session), "journal") }
+
+// BaseTrees is the folder of unpacked archives that sessions share.
+func (l Layout) BaseTrees() string { return filepath.Join(l.State, "bases") }
+
+// BaseTree is the unpacked archive of a base.
+func (l Layout) BaseTree(key string) string { return filepath.Join(l.BaseTrees(), key) }
+
+// BaseMounts is the folder of mounted images that sessions share.
+func (l Layout) BaseMounts() string { return filepath.Join(l.Run, "bases") }
+
+// BaseMount is the mount of a base's image.
+func (l Layout) BaseMount(key string) string { return filepath.Join(l.BaseMounts(), key) }
+
+// Pins is the folder of the namespaces' pins: a mount of its own with private
+// propagation, since the kernel refuses to pin a namespace anywhere else.
+func (l Layout) Pins() string { return filepath.Join(l.Run, "ns") }
+
+// Pin is the file that a session's namespace is bound to. The name is the
+// label: session, print and instance, none of which holds a dot but the print.
+func (l Layout) Pin(session string, print object.Print, instance string) string {
+	return filepath.Join(l.Pins(), session+"."+print.String()+"."+instance)
+}
+
+// ParsePin reads the name of a pin.
+func ParsePin(name string) (session string, print object.Print, instance string, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 4 {
+		return "", object.Print{}, "", false
+	}
+	print = object.ParsePrint(parts[1] + "." + parts[2])
+	return parts[0], print, parts[3], parts[0] != "" && print != (object.Print{}) && parts[3] != ""
+}
+
+// Views is the folder of what the host sees of sessions.
+func (l Layout) Views() string { return filepath.Join(l.Run, "sessions") }
+
+// View is the mount point of what the host sees of a session.
+func (l Layout) View(session string) string { return filepath.Join(l.Views(), session, "root") }
+
+// Scratch is a folder for mounts that live shorter than one step.
+func (l Layout) Scratch() string { return filepath.Join(l.Run, "scratch") }
+
+// Status is the folder of the status files.
+func (l Layout) Status() string { return filepath.Join(l.Run, "status") }
+
+// Manifests is the watched folder whose manifests a reboot sweeps away.
+func (l Layout) Manifests() string { return filepath.Join(l.Run, "manifests") }

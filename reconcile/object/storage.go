@@ -1,0 +1,88 @@
+package object
+
+import "encoding/json"
+
+// FileIdentity tells one state of a file from another, as stat(2) gives it. A
+// replaced or rewritten image has another identity, and so another base.
+type FileIdentity struct {
+	Device  uint64 `json:"device"`
+	Inode   uint64 `json:"inode"`
+	Size    int64  `json:"size"`  // bytes
+	ModTime int64  `json:"mtime"` // nanoseconds since the epoch
+}
+
+// Home is a session's folder below the state folder. It is made first and goes
+// last, and it remembers what the session was admitted with.
+type Home struct {
+	// Admitted is the session's record, opaque to the driver.
+	Admitted json.RawMessage `json:"admitted"`
+	// Objects is what the session was last wanted to be made of, the home left
+	// out; it is how objects that carry no label of their own are found again.
+	Objects []Object `json:"objects,omitempty"`
+}
+
+// Kind implements Spec.
+func (Home) Kind() Kind { return KindHome }
+
+// Identity implements Spec: a home's record can be rewritten at any time.
+func (Home) Identity() Spec { return Home{} }
+
+// Image is a raw image attached to a loop device, and the mount on it. The
+// device clears itself with the last mount (LO_FLAGS_AUTOCLEAR, loop(4)).
+type Image struct {
+	File      string       `json:"file"`
+	Contents  FileIdentity `json:"contents"`
+	FSType    string       `json:"fsType"`
+	Offset    int64        `json:"offset,omitempty"`    // bytes
+	SizeLimit int64        `json:"sizeLimit,omitempty"` // bytes; 0 is to the end
+	ReadOnly  bool         `json:"readOnly,omitempty"`
+	Options   []string     `json:"options,omitempty"`
+	Path      string       `json:"path"` // where it is mounted
+}
+
+// Kind implements Spec.
+func (Image) Kind() Kind { return KindImage }
+
+// Identity implements Spec.
+func (i Image) Identity() Spec { return i }
+
+// Snapshot is a btrfs subvolume, snapshotted for one session.
+type Snapshot struct {
+	Subvolume string `json:"subvolume"`
+	Path      string `json:"path"` // where the snapshot goes
+	Link      string `json:"link"` // symbolic link in the session's home that leads there
+}
+
+// Kind implements Spec.
+func (Snapshot) Kind() Kind { return KindSnapshot }
+
+// Identity implements Spec.
+func (s Snapshot) Identity() Spec { return s }
+
+// Tree is an archive, unpacked.
+type Tree struct {
+	Archive  string       `json:"archive"`
+	Contents FileIdentity `json:"contents"`
+	Path     string       `json:"path"` // the folder that is the root of the tree
+}
+
+// Kind implements Spec.
+func (Tree) Kind() Kind { return KindTree }
+
+// Identity implements Spec.
+func (t Tree) Identity() Spec { return t }
+
+// Upper is a session's own layer on disk: the upper and work folders of its
+// overlay.
+type Upper struct {
+	Dir      string `json:"dir"`
+	Work     string `json:"work"`
+	Model    Layer  `json:"model"`              // the folder whose mode, owner and xattrs the upper takes
+	Volatile bool   `json:"volatile,omitempty"` // its contents are lost by a power cut
+}
+
+// Kind implements Spec.
+func (Upper) Kind() Kind { return KindUpper }
+
+// Identity implements Spec.
+func (u Upper) Identity() Spec { return u }

@@ -1,0 +1,60 @@
+package object
+
+import "slices"
+
+// Process is one process that holds or uses something.
+type Process struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command,omitempty"`
+	UID     int    `json:"uid"`
+	Path    string `json:"path,omitempty"` // what it holds, where that is known
+}
+
+// Observed is one object as it was seen.
+type Observed struct {
+	ID
+	Kind Kind
+	// Print is what it was made with, zero if that cannot be told.
+	Print Print
+	// Damage says what is wrong with it, for people; empty if it is whole.
+	Damage string
+	// Name is what people know it by: /dev/loop3, a path.
+	Name string
+	// Note is a remark for people, such as why an optional mount was left out.
+	Note string
+	// Users are the processes that keep it in use.
+	Users []Process
+	// Spec is what it was made with, where the world remembers it; else nil.
+	Spec Spec
+}
+
+// World is what was seen of one owner's objects.
+type World struct {
+	Owner   Owner
+	Objects []Observed
+	// Blind holds the kinds that could not be looked at, and why. Of those
+	// nothing is known: an object that is not among Objects may well be there.
+	Blind map[Kind]string
+}
+
+// Find returns the object at the address.
+func (w World) Find(a Address) (Observed, bool) {
+	i := slices.IndexFunc(w.Objects, func(o Observed) bool { return o.Address == a })
+	if i < 0 {
+		return Observed{}, false
+	}
+	return w.Objects[i], true
+}
+
+// Home returns what the owner's home remembers, if it has one that can be read.
+func (w World) Home() (Home, bool) {
+	for _, o := range w.Objects {
+		if home, is := o.Spec.(Home); is {
+			return home, true
+		}
+	}
+	return Home{}, false
+}
+
+// Empty reports whether it is known that nothing is there.
+func (w World) Empty() bool { return len(w.Objects) == 0 && len(w.Blind) == 0 }
