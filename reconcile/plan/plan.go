@@ -1,0 +1,281 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"coppice.dev/reconcile/object"
+)
+
+// Policy says how far a plan may go.
+type Policy struct {
+	// Replace lets a difference take down a session's root, or what the root
+	// stands on. Damage always may.
+	Replace bool
+}
+
+// Make returns the plan that leads from the world to what is desired. The order
+// of desired does not matter; all of it must belong to the world's owner.
+func Make(desired []object.Object, world object.World, policy Policy) Plan {
+	d := newDifference(desired, world)
+	d.judge(policy)
+	d.drag()
+	d.keepRootInUse()
+	p := Plan{Held: d.held}
+	d.destroys(&p)
+	d.creates(&p)
+	slices.SortStableFunc(p.Held, func(a, b Held) int { return a.ID.Compare(b.ID) })
+	return p
+}
+
+// verdict is what is to become of the object at one address.
+type verdict struct {
+	destroy, create, amend bool
+	reason                 string
+}
+
+// difference is a plan in the making: what is wanted and what was seen by
+// address, and a verdict for each address of either.
+type difference struct {
+	wanted    map[object.Address]object.Object
+	seen      map[object.Address]object.Observed
+	addresses []object.Address // of both, ascending
+	verdicts  map[object.Address]*verdict
+	blind     map[object.Kind]string
+	held      []Held
+}
+
+func newDifference(desired []object.Object, world object.World) *difference {
+	d := &difference{
+		wanted:   make(map[object.Address]object.Object, len(desired)),
+		seen:     make(map[object.Address]object.Observed, len(world.Objects)),
+		verdicts: make(map[object.Address]*verdict),
+		blind:    world.Blind,
+	}
+	for _, o := range desired {
+		d.wanted[o.Address] = o
+	}
+	for _, o := range world.Objects {
+		d.seen[o.Address] = o
+	}
+	for a := range d.wanted {
+		d.verdicts[a] = new(verdict)
+	}
+	for a := range d.seen {
+		d.verdicts[a] = new(verdict)
+	}
+	for a := range d.verdicts {
+		d.addresses = append(d.addresses, a)
+	}
+	slices.Sort(d.addresses)
+	return d
+}
+
+// judge gives each address its verdict, seen by itself (rule 1).
+func (d *difference) judge(policy Policy) {
+	for _, a := range d.addresses {
+		want, wanted := d.wanted[a]
+		seen, there := d.seen[a]
+		v := d.verdicts[a]
+		switch {
+		case !wanted:
+			v.destroy, v.reason = true, "nobody wants it"
+		case !there:
+			v.create, v.reason = true, "it is not there"
+		case seen.Kind != want.Kind():
+			v.destroy, v.create, v.reason = true, true, fmt.Sprintf("a %s is in its place", seen.Kind)
+		case seen.Damage != "":
+			v.destroy, v.create, v.reason = true, true, seen.Damage
+		default:
+			d.compare(v, want, seen, policy)
+		}
+	}
+}
+
+// compare judges an object that is whole by what it was made with.
+func (d *difference) compare(v *verdict, want object.Object, seen object.Observed, policy Policy) {
+	print := object.PrintOf(want.Spec)
+	switch {
+	case seen.Print == print:
+	case seen.Print.Identity == "" || seen.Print.Identity == print.Identity:
+		v.amend, v.reason = true, "it was made with other settings"
+	case want.Address.Group() <= object.GroupRoot && !policy.Replace:
+		d.hold(Destroy, want.ID, CausePolicy, "it was made otherwise, and replacing it would end the session")
+	default:
+		v.destroy, v.create, v.reason = true, true, "it was made otherwise"
+	}
+}
+
+// drag destroys what stands on an object that is about to be made (rule 3).
+func (d *difference) drag() {
+	for _, under := range d.addresses {
+		if !d.verdicts[under].create {
+			continue
+		}
+		for _, a := range d.addresses {
+			seen, there := d.seen[a]
+			v := d.verdicts[a]
+			if !there || v.destroy || !d.standsOn(seen, under) {
+				continue
+			}
+			_, wanted := d.wanted[a]
+			*v = verdict{destroy: true, create: wanted, reason: fmt.Sprintf("%s is made anew", under)}
+		}
+	}
+}
+
+// standsOn reports whether the seen object was built on what is at address under.
+//
+// Up to the session's own layer everything stands on everything before it. The
+// rest is told one by one: the view is a clone of the root, and with Tree of
+// every mount; files and hooks know by themselves whether they have to be done
+// again; processes are not ended because something under them is repaired.
+func (d *difference) standsOn(seen object.Observed, under object.Address) bool {
+	if under.Group() >= seen.Address.Group() && seen.Kind != object.KindMount {
+		return false
+	}
+	switch under.Group() {
+	case object.GroupHome, object.GroupDevice, object.GroupLayer, object.GroupWrite:
+		return seen.Kind != object.KindProcesses
+	case object.GroupRoot:
+		return seen.Kind == object.KindView || seen.Kind == object.KindMount
+	case object.GroupMounts:
+		if seen.Kind == object.KindView {
+			view, is := d.wanted[seen.Address].Spec.(object.View)
+			return is && view.Tree
+		}
+		return seen.Kind == object.KindMount && seen.Address.Below(under)
+	default:
+		return false
+	}
+}
+
+// keepRootInUse takes back the destruction of a root that processes use, when
+// the session is to live on (rule 6), and with it all that was to follow.
+func (d *difference) keepRootInUse() {
+	inside, ok := d.usersInside()
+	if !ok {
+		return
+	}
+	doomed := false
+	for _, a := range d.addresses {
+		doomed = doomed || (d.seen[a].Kind == object.KindNamespace && d.verdicts[a].destroy)
+	}
+	if !doomed {
+		return
+	}
+	for _, a := range d.addresses {
+		if v := d.verdicts[a]; v.destroy && a.Group() <= object.GroupView {
+			d.hold(Destroy, d.seen[a].ID, CauseInUse, fmt.Sprintf("%s, but %d processes are inside", v.reason, inside))
+			*v = verdict{}
+		} else if v.create && a.Group() <= object.GroupView {
+			*v = verdict{}
+		}
+	}
+}
+
+// usersInside counts the processes of a session that is to live on.
+func (d *difference) usersInside() (int, bool) {
+	for a, seen := range d.seen {
+		_, wanted := d.wanted[a]
+		if seen.Kind == object.KindProcesses && wanted && len(seen.Users) > 0 {
+			return len(seen.Users), true
+		}
+	}
+	return 0, false
+}
+
+// destroys appends what goes, last made first (rules 2 and 4).
+func (d *difference) destroys(p *Plan) {
+	for _, a := range slices.Backward(d.addresses) {
+		v, seen := d.verdicts[a], d.seen[a]
+		if !v.destroy || (seen.Kind == object.KindMount && d.goesWithNamespace()) {
+			continue
+		}
+		if why, blocked := d.blocks(Destroy, seen.Kind, a); blocked {
+			p.Held = append(p.Held, Held{Destroy, seen.ID, why, CauseBlind})
+			v.create = false
+			continue
+		}
+		p.Steps = append(p.Steps, Step{Op: Destroy, ID: seen.ID, Seen: seen, Reason: v.reason})
+	}
+}
+
+// goesWithNamespace reports whether the namespace goes, and the mounts with it.
+func (d *difference) goesWithNamespace() bool {
+	for a, seen := range d.seen {
+		if seen.Kind == object.KindNamespace && d.verdicts[a].destroy {
+			_, blocked := d.blocks(Destroy, seen.Kind, a)
+			return !blocked
+		}
+	}
+	return false
+}
+
+// creates appends what comes or changes, in the order of making.
+func (d *difference) creates(p *Plan) {
+	withNamespace := d.comesWithNamespace()
+	for _, a := range d.addresses {
+		v, want := d.verdicts[a], d.wanted[a]
+		op := Create
+		switch {
+		case !v.create && !v.amend, v.create && withNamespace && want.Kind() == object.KindMount:
+			continue
+		case v.amend:
+			op = Amend
+		}
+		if why, blocked := d.blocks(op, want.Kind(), a); blocked {
+			p.Held = append(p.Held, Held{op, want.ID, why, CauseBlind})
+			continue
+		}
+		if op == Amend && want.Kind() == object.KindHome && heldMount(p.Held) {
+			// The home's memory is how an unlabelled mount is found again: it
+			// must not be rewritten before the mount it remembers is gone.
+			p.Held = append(p.Held, Held{op, want.ID, "it remembers a mount that is still there", CauseBlind})
+			continue
+		}
+		step := Step{Op: op, ID: want.ID, Object: want, Seen: d.seen[a], Reason: v.reason}
+		if op == Create {
+			step.Seen = object.Observed{}
+		}
+		if withNamespace && want.Kind() == object.KindNamespace {
+			step.Contents = d.mounts()
+		}
+		p.Steps = append(p.Steps, step)
+	}
+}
+
+// comesWithNamespace reports whether the namespace is made by this plan, and
+// the mounts with it.
+func (d *difference) comesWithNamespace() bool {
+	for a, want := range d.wanted {
+		if want.Kind() == object.KindNamespace && d.verdicts[a].create {
+			_, blocked := d.blocks(Create, want.Kind(), a)
+			return !blocked
+		}
+	}
+	return false
+}
+
+// mounts returns the wanted mounts in the order of making.
+func (d *difference) mounts() []object.Object {
+	var list []object.Object
+	for _, o := range d.wanted {
+		if o.Kind() == object.KindMount {
+			list = append(list, o)
+		}
+	}
+	slices.SortFunc(list, func(a, b object.Object) int { return cmp.Compare(a.Address, b.Address) })
+	return list
+}
+
+func (d *difference) hold(op Op, id object.ID, cause Cause, reason string) {
+	d.held = append(d.held, Held{op, id, reason, cause})
+}
+
+func heldMount(held []Held) bool {
+	return slices.ContainsFunc(held, func(h Held) bool {
+		return h.Op == Destroy && h.ID.Address.Group() == object.GroupMounts
+	})
+}
