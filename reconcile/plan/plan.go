@@ -32,7 +32,9 @@ func Make(desired []object.Object, world object.World, policy Policy) Plan {
 // verdict is what is to become of the object at one address.
 type verdict struct {
 	destroy, create, amend bool
-	reason                 string
+	// dragged is set when only what it stands on is to blame.
+	dragged bool
+	reason  string
 }
 
 // difference is a plan in the making: what is wanted and what was seen by
@@ -120,7 +122,7 @@ func (d *difference) drag() {
 				continue
 			}
 			_, wanted := d.wanted[a]
-			*v = verdict{destroy: true, create: wanted, reason: fmt.Sprintf("%s is made anew", under)}
+			*v = verdict{destroy: true, create: wanted, dragged: true, reason: fmt.Sprintf("%s is made anew", under)}
 		}
 	}
 }
@@ -166,10 +168,14 @@ func (d *difference) keepRootInUse() {
 		return
 	}
 	for _, a := range d.addresses {
-		if v := d.verdicts[a]; v.destroy && a.Group() <= object.GroupView {
-			d.hold(Destroy, d.seen[a].ID, CauseInUse, fmt.Sprintf("%s, but %d processes are inside", v.reason, inside))
-			*v = verdict{}
-		} else if v.create && a.Group() <= object.GroupView {
+		v := d.verdicts[a]
+		if !v.dragged && a.Group() > object.GroupRoot {
+			continue
+		}
+		if v.destroy && a.Group() <= object.GroupRoot {
+			d.hold(Destroy, d.seen[a].ID, CauseInUse, fmt.Sprintf("%s, but processes are inside: %d", v.reason, inside))
+		}
+		if v.destroy || v.create {
 			*v = verdict{}
 		}
 	}
