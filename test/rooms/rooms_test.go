@@ -1,0 +1,89 @@
+// Package rooms holds the test of the architecture: which package may import
+// which. What the packages are for stands in docs/architecture.md.
+package rooms
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "coppice.dev/"
+
+// rules say what the packages below a folder must not import, tests aside. An
+// entry that ends in a slash means everything below it.
+var rules = []struct {
+	room   string
+	never  []string
+	except []string
+	why    string
+}{
+	{room: "spec", never: []string{module, "os", "golang.org/x/sys/"}, why: "the manifests' types are values; they know no machine"},
+	{room: "manifests", never: []string{module + "reconcile/", module + "controller", module + "status"}, why: "the watched folders know files and YAML only"},
+	{room: "status", never: []string{module + "reconcile/kernel/", module + "controller", module + "manifests"}, why: "status is told things; it never asks"},
+	{room: "reconcile/object", never: []string{module, "os", "golang.org/x/sys/"}, why: "objects are plain values"},
+	{room: "reconcile/plan", never: []string{module, "os", "io", "context", "time", "golang.org/x/sys/"}, except: []string{module + "reconcile/object"}, why: "the planner is a pure function over objects"},
+	{room: "reconcile/compile", never: []string{"os", "golang.org/x/sys/", module + "reconcile/kernel/", module + "manifests", module + "controller"}, why: "the compiler is a pure function over a record"},
+	{room: "reconcile", never: []string{module + "manifests", module + "controller", module + "status", "sigs.k8s.io/yaml", "k8s.io/client-go/", "github.com/fsnotify/"}, why: "the reconciler knows no files of YAML, no queues, no sockets"},
+	{room: "controller", never: []string{module + "reconcile/kernel/", "golang.org/x/sys/", "os/exec", "syscall"}, why: "the controller makes no system call on storage"},
+}
+
+func TestRooms(t *testing.T) {
+	for _, rule := range rules {
+		t.Run(rule.room, func(t *testing.T) {
+			files := 0
+			for file, imports := range importsBelow(t, filepath.Join("..", "..", rule.room)) {
+				files++
+				for _, path := range imports {
+					if forbidden(path, rule.never) && !forbidden(path, rule.except) {
+						t.Errorf("%s imports %s: %s", file, path, rule.why)
+					}
+				}
+			}
+			if files == 0 {
+				t.Errorf("no Go file below %s: the rule guards nothing", rule.room)
+			}
+		})
+	}
+}
+
+func forbidden(path string, list []string) bool {
+	for _, entry := range list {
+		if path == entry || strings.HasSuffix(entry, "/") && strings.HasPrefix(path+"/", entry) {
+			return true
+		}
+	}
+	return false
+}
+
+// importsBelow returns what each Go file below the folder imports, tests left out.
+func importsBelow(t *testing.T, folder string) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		found[path] = nil
+		for _, i := range file.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[path] = append(found[path], name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read imports below %s: %v", folder, err)
+	}
+	return found
+}
