@@ -1,0 +1,88 @@
+# Coppice. `make help` lists what can be made.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+GO      ?= go
+DESTDIR ?=
+PREFIX  ?= /usr/local
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOLS   := $(CURDIR)/bin/tools
+LDFLAGS := -s -w -X coppice.dev/cmd/version.Version=$(VERSION)
+
+# Where `make run` keeps its state; nothing outside of it is touched.
+RUN_PREFIX ?= /tmp/coppice
+# How long each fuzz target runs.
+FUZZTIME   ?= 30s
+# Which benchmarks `make bench` runs, and how.
+BENCH      ?= .
+BENCHFLAGS ?= -benchtime=1s -count=1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing (as root)
+	@.ci/deps
+
+.PHONY: build
+build: ## build coppice and coppiced into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: vet
+vet: ## gofmt and go vet
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+.PHONY: test
+test: vet ## gofmt, vet, and all tests with the race detector; as root, on the real kernel
+	$(GO) test -race -timeout 10m ./...
+
+# The linters are Go tools with a module of their own, so that what they need
+# never mixes with what Coppice needs. The first build takes about two minutes.
+$(TOOLS)/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
+	GOBIN=$(TOOLS) $(GO) -C .ci/tools install tool
+	@touch $(TOOLS)/*
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck
+	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/staticcheck ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" | while read -r _ target; do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
+
+.PHONY: demo
+demo: deps build ## show it working under a private folder, then take all of it away (as root)
+	@test/demo/demo.sh
+
+.PHONY: run
+run: build ## run coppiced in the foreground below RUN_PREFIX (as root)
+	@mkdir -p $(RUN_PREFIX)/manifests.d
+	@echo "manifests: $(RUN_PREFIX)/manifests.d"
+	@echo "commands:  bin/coppice --run-dir $(RUN_PREFIX)/run ..."
+	bin/coppiced --manifest-dir $(RUN_PREFIX)/manifests.d --state-dir $(RUN_PREFIX)/state --run-dir $(RUN_PREFIX)/run
+
+.PHONY: install
+install: build ## install below DESTDIR and PREFIX
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin bin/coppice
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin bin/coppiced
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,@SBINDIR@,$(PREFIX)/sbin,' packaging/coppiced.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/coppiced.service
+	install -d -m 0755 $(DESTDIR)/etc/coppice/manifests.d
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
