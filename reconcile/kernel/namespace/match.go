@@ -1,0 +1,198 @@
+package namespace
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/reconcile/object"
+)
+
+// match tells which of the known mounts are there, and what they were made with.
+//
+// A file system that carries our label says so itself. What cannot be changed in
+// a label once it is mounted, its attributes and size, is compared with what is
+// known. A bind carries no label: it is ours if a known object says that a bind
+// belongs there and it shows that object's source.
+func (d Mounts) match(owner object.Owner, known []object.Object, sources sources, r *root, table []*mounttable.Entry) []object.Observed {
+	var seen []object.Observed
+	done := map[object.Address]bool{}
+	points := map[string]bool{}
+	for _, o := range known {
+		if done[o.Address] {
+			continue
+		}
+		var specs []object.Mount
+		for _, other := range known {
+			if m, is := other.Spec.(object.Mount); is && other.Address == o.Address {
+				specs = append(specs, m)
+			}
+		}
+		e, place := mountedAt(r, table, specs[0].Target)
+		if e != nil {
+			points[e.Mountpoint] = true
+		}
+		if s, is := d.identify(o.ID, specs, sources, e, place); is {
+			seen, done[o.Address] = append(seen, s), true
+		}
+	}
+	return append(seen, d.strangers(owner, table, points)...)
+}
+
+// identify says what is mounted where the specs belong; wanted first.
+func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e *mounttable.Entry, place unix.Statx_t) (object.Observed, bool) {
+	seen := object.Observed{ID: id, Kind: object.KindMount}
+	for _, m := range specs {
+		if e == nil {
+			if m.Optional && sources[m.Source].missing {
+				seen.Spec, seen.Print, seen.Name = m, object.PrintOf(m), m.Target
+				seen.Note = "left out: " + m.Source + " is missing"
+				return seen, true
+			}
+			continue
+		}
+		seen.Name = e.Mountpoint
+		print := object.PrintOf(m)
+		switch {
+		case m.Type == "bind":
+			if !sources[m.Source].shown(e, place) {
+				continue
+			}
+		default:
+			label, ours := d.ours(e.Source, id.Owner.Name)
+			if !ours {
+				continue
+			}
+			if label.Print.Identity != print.Identity {
+				seen.Print = object.Print{Identity: label.Print.Identity}
+				continue // it may be what another spec says
+			}
+		}
+		seen.Spec, seen.Print = m, print
+		if why := differs(m, sources[m.Source].attributes, e); why != "" {
+			seen.Print.Whole, seen.Note = "", why
+			continue // another spec may fit to the letter
+		}
+		return seen, true
+	}
+	return seen, e != nil && (seen.Spec != nil || seen.Print.Identity != "")
+}
+
+// strangers are mounts with our label where nothing is known to belong.
+func (d Mounts) strangers(owner object.Owner, table []*mounttable.Entry, points map[string]bool) []object.Observed {
+	var seen []object.Observed
+	for _, e := range table {
+		label, ours := d.ours(e.Source, owner.Name)
+		if !ours || e.Mountpoint == "/" || points[e.Mountpoint] {
+			continue
+		}
+		points[e.Mountpoint] = true
+		seen = append(seen, object.Observed{
+			ID:   object.ID{Owner: owner, Address: object.At(object.GroupMounts, e.Mountpoint)},
+			Kind: object.KindMount, Print: label.Print, Name: e.Mountpoint,
+		})
+	}
+	return seen
+}
+
+// mountedAt returns the mount whose root the target is, or nil.
+func mountedAt(r *root, table []*mounttable.Entry, target string) (*mounttable.Entry, unix.Statx_t) {
+	fd, err := r.open(target)
+	if err != nil {
+		return nil, unix.Statx_t{}
+	}
+	defer unix.Close(fd)
+	place, err := look(fd)
+	if err != nil || place.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 || place.Mnt_id == r.mount {
+		return nil, place
+	}
+	for _, e := range table {
+		if uint64(e.ID) == place.Mnt_id {
+			return e, place
+		}
+	}
+	return nil, place
+}
+
+// source is what a bind shows, as the host sees it.
+type source struct {
+	missing       bool
+	device, inode uint64
+	attributes    []string // that the bind has from the mount it is cloned of
+}
+
+type sources map[string]source
+
+// lookAtSources looks at the sources of binds. The thread that looks inside
+// could not see them.
+func lookAtSources(known []object.Object) sources {
+	found := sources{}
+	for _, o := range known {
+		m, is := o.Spec.(object.Mount)
+		if !is || m.Type != "bind" {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(m.Source, &st); err != nil {
+			found[m.Source] = source{missing: true}
+			continue
+		}
+		kept, _ := hostAttributes(m) // gone since: as good as missing
+		found[m.Source] = source{device: st.Dev, inode: st.Ino, attributes: kept}
+	}
+	return found
+}
+
+// shown reports whether a mount is the bind of the source.
+func (s source) shown(e *mounttable.Entry, place unix.Statx_t) bool {
+	if s.missing {
+		// The source is gone; what was bound from it is still there.
+		return strings.HasSuffix(e.Root, "//deleted")
+	}
+	return s.inode == place.Ino && s.device == unix.Mkdev(place.Dev_major, place.Dev_minor)
+}
+
+// differs says which setting of a live mount is not as the spec has it.
+func differs(m object.Mount, inherited []string, e *mounttable.Entry) string {
+	have := strings.Split(e.Options, ",")
+	allowed := append(slices.Clone(inherited), m.Flags...)
+	for name := range attributes {
+		has := slices.Contains(have, name)
+		switch {
+		case has && !slices.Contains(allowed, name):
+			return "it is mounted " + name
+		case !has && slices.Contains(m.Flags, name):
+			return "it is not mounted " + name
+		}
+	}
+	if m.Size > 0 {
+		if size, ok := mounttable.Option(e, "size"); ok && size != fmt.Sprintf("%dk", (m.Size+4095)/4096*4) {
+			return "its size is " + size
+		}
+	}
+	return ""
+}
+
+// hostAttributes are those that a bind has from its source.
+func hostAttributes(m object.Mount) ([]string, error) {
+	if m.Type != "bind" {
+		return nil, nil
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(m.Source, &st); err != nil {
+		return nil, fmt.Errorf("look at the mount of %s: %w", m.Source, err)
+	}
+	var names []string
+	for name, flag := range map[string]int64{
+		"ro": unix.ST_RDONLY, "nosuid": unix.ST_NOSUID, "nodev": unix.ST_NODEV, "noexec": unix.ST_NOEXEC,
+		"noatime": unix.ST_NOATIME, "nodiratime": unix.ST_NODIRATIME,
+	} {
+		if st.Flags&flag != 0 {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,115 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+)
+
+// pin is the file that publishes a namespace.
+type pin struct {
+	path     string
+	session  string
+	print    object.Print
+	instance string
+	live     bool // a namespace is bound to it; else it is a file left behind
+}
+
+// pins returns the pins below the run-time folder, of one session or, with an
+// empty name, of all.
+func (r *Room) pins(session string) ([]pin, error) {
+	entries, err := os.ReadDir(r.layout.Pins())
+	if err != nil {
+		return nil, fmt.Errorf("look for pins: %w", err)
+	}
+	var found []pin
+	for _, e := range entries {
+		name, print, instance, ok := layout.ParsePin(e.Name())
+		if !ok || session != "" && name != session {
+			continue
+		}
+		p := pin{path: filepath.Join(r.layout.Pins(), e.Name()), session: name, print: print, instance: instance}
+		if p.live, err = isNamespace(p.path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("look at pin %s: %w", p.path, err)
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+// isNamespace reports whether a namespace's file is bound to the path.
+func isNamespace(path string) (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return false, err
+	}
+	return st.Type == unix.NSFS_MAGIC, nil
+}
+
+// livePin returns the pin of a session's namespace.
+func (r *Room) livePin(session string) (pin, bool, error) {
+	list, err := r.pins(session)
+	if err != nil {
+		return pin{}, false, err
+	}
+	for _, p := range list {
+		if p.live {
+			return p, true, nil
+		}
+	}
+	return pin{}, false, nil
+}
+
+// Instance returns the pin of a session's namespace, and the name of this one
+// making of it. ok is false if the session has none.
+func (r *Room) Instance(session string) (path, instance string, ok bool, err error) {
+	p, ok, err := r.livePin(session)
+	return p.path, p.instance, ok, err
+}
+
+// Open opens a session's namespace, for setns(2). The error wraps
+// fs.ErrNotExist if the session has none.
+func (r *Room) Open(session string) (*os.File, error) {
+	p, ok, err := r.livePin(session)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("open namespace of session %s: %w", session, fs.ErrNotExist)
+	}
+	return os.Open(p.path)
+}
+
+// drop takes a pin away.
+func (p pin) drop() error {
+	if err := unmount(p.path); err != nil {
+		return fmt.Errorf("unmount pin %s: %w", p.path, err)
+	}
+	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove pin: %w", err)
+	}
+	return nil
+}
+
+// publish binds the namespace to a new file.
+func publish(namespace *os.File, path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("make pin: %w", err)
+	}
+	file.Close()
+	source := fmt.Sprintf("/proc/self/fd/%d", namespace.Fd())
+	if err := unix.Mount(source, path, "", unix.MS_BIND, ""); err != nil {
+		return errors.Join(fmt.Errorf("bind namespace to pin %s: %w", path, err), os.Remove(path))
+	}
+	return nil
+}
