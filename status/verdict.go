@@ -1,0 +1,127 @@
+package status
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Note is a reason for machines and a message for people.
+type Note struct {
+	Reason  string
+	Message string
+}
+
+// Work is why an object is Reconciling: the condition's reason.
+type Work string
+
+// The kinds of work.
+const (
+	// WorkNone: there is nothing to do.
+	WorkNone Work = ""
+	// WorkProgressing: steps are being taken.
+	WorkProgressing Work = "Progressing"
+	// WorkWaiting: something that it needs is not there yet.
+	WorkWaiting Work = "Waiting"
+	// WorkRetrying: a step failed and will be tried again.
+	WorkRetrying Work = "Retrying"
+	// WorkTerminating: it is being taken down.
+	WorkTerminating Work = "Terminating"
+)
+
+// ReasonExpired is the reason of Ready for a session whose time is over.
+const ReasonExpired = "Expired"
+
+// Verdict is what a pass found out about an object. Conditions and phase follow
+// from it.
+type Verdict struct {
+	// Ready and why.
+	Ready metav1.ConditionStatus
+	Note  Note
+	// Work says what is still to be done, and WorkMessage more about it; the
+	// message of Note if it is empty.
+	Work        Work
+	WorkMessage string
+	// Stalled is set when only a person can help. There is no work then.
+	Stalled *Note
+	// UpToDate and why; not said if the status is empty.
+	UpToDate     metav1.ConditionStatus
+	UpToDateNote Note
+}
+
+// Judge writes a verdict into a status: conditions, phase and the generation
+// that they are about. A condition's transition time changes with its status
+// only.
+func Judge(s *Status, generation int64, now time.Time, v Verdict) {
+	s.Conditions = slices.Clone(s.Conditions) // whoever has the old ones keeps them
+	s.ObservedGeneration = generation
+	set := func(kind string, status metav1.ConditionStatus, note Note) {
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: note.Reason, Message: note.Message,
+			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	set(ConditionReady, v.Ready, v.Note)
+	work := Note{string(v.Work), v.WorkMessage}
+	if work.Message == "" {
+		work.Message = v.Note.Message
+	}
+	switch {
+	case v.Stalled != nil:
+		meta.RemoveStatusCondition(&s.Conditions, ConditionReconciling)
+		set(ConditionStalled, metav1.ConditionTrue, *v.Stalled)
+	case v.Work != WorkNone:
+		meta.RemoveStatusCondition(&s.Conditions, ConditionStalled)
+		set(ConditionReconciling, metav1.ConditionTrue, work)
+	default:
+		meta.RemoveStatusCondition(&s.Conditions, ConditionReconciling)
+		meta.RemoveStatusCondition(&s.Conditions, ConditionStalled)
+	}
+	if v.UpToDate == "" {
+		meta.RemoveStatusCondition(&s.Conditions, ConditionUpToDate)
+	} else {
+		set(ConditionUpToDate, v.UpToDate, v.UpToDateNote)
+	}
+	s.Phase = PhaseOf(s.Conditions)
+}
+
+// PhaseOf sums conditions up for people.
+func PhaseOf(conditions []metav1.Condition) Phase {
+	ready := meta.FindStatusCondition(conditions, ConditionReady)
+	stalled := meta.IsStatusConditionTrue(conditions, ConditionStalled)
+	var work Work
+	if c := meta.FindStatusCondition(conditions, ConditionReconciling); c != nil && c.Status == metav1.ConditionTrue {
+		work = Work(c.Reason)
+	}
+	switch {
+	case work == WorkTerminating:
+		return Terminating
+	case ready == nil:
+		return Pending
+	case ready.Status == metav1.ConditionTrue && (stalled || work == WorkRetrying):
+		return Degraded
+	case ready.Status == metav1.ConditionTrue:
+		return Ready
+	case ready.Reason == ReasonExpired && work == WorkNone:
+		return Expired
+	case work == WorkProgressing:
+		return Provisioning
+	case work == WorkWaiting:
+		return Pending
+	default:
+		return Failed
+	}
+}
+
+// IsTrue reports whether a condition is True and about the newest generation.
+func (f File) IsTrue(condition string) bool {
+	c := meta.FindStatusCondition(f.Status.Conditions, condition)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration >= f.Metadata.Generation
+}
+
+// Condition returns the condition of a type, or nil.
+func (s Status) Condition(kind string) *metav1.Condition {
+	return meta.FindStatusCondition(s.Conditions, kind)
+}

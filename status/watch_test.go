@@ -1,0 +1,86 @@
+package status_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"coppice.dev/status"
+)
+
+// next returns the next change, as "kind name phase", or fails.
+func next(t *testing.T, changes <-chan status.Change) string {
+	t.Helper()
+	select {
+	case c, ok := <-changes:
+		switch {
+		case !ok:
+			t.Fatal("the watch ended")
+		case c.File == nil:
+			return c.Kind + " " + c.Name + " gone"
+		}
+		return c.Kind + " " + c.Name + " " + string(c.File.Status.Phase)
+	case <-time.After(10 * time.Second):
+		t.Fatal("no change was told")
+	}
+	return ""
+}
+
+func expect(t *testing.T, changes <-chan status.Change, want string) {
+	t.Helper()
+	if got := next(t, changes); got != want {
+		t.Fatalf("told %q, want %q", got, want)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	dir := t.TempDir()
+	w := writer(t, dir)
+	put(t, w, session("a", status.Ready))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changes, err := status.Watch(ctx, dir, "Session", "Chroot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, changes, "Session a Ready")
+	put(t, w, session("b", status.Provisioning))
+	expect(t, changes, "Session b Provisioning")
+	put(t, w, session("b", status.Ready))
+	expect(t, changes, "Session b Ready")
+	chroot := session("c", status.Ready)
+	chroot.Kind = "Chroot"
+	put(t, w, chroot) // its folder was not there before
+	expect(t, changes, "Chroot c Ready")
+	if err := w.Remove("Session", "a"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, changes, "Session a gone")
+	cancel()
+	for range changes { // closed, not left open
+	}
+}
+
+func TestWatchOfAFolderThatIsMadeAnew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run", "status")
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, err := status.Watch(ctx, dir, "Session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		for range changes {
+		}
+	}()
+	put(t, writer(t, dir), session("a", status.Ready))
+	expect(t, changes, "Session a Ready")
+	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, changes, "Session a gone")
+	put(t, writer(t, dir), session("a", status.Pending))
+	expect(t, changes, "Session a Pending")
+}

@@ -1,0 +1,177 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/yaml"
+
+	"coppice.dev/spec"
+)
+
+// Writer keeps the status files below one folder. There must be only one for a
+// folder at a time.
+type Writer struct {
+	dir string
+
+	mu sync.Mutex
+	// written holds what the files say, by kind and name.
+	written map[key]content
+}
+
+type key struct{ kind, name string }
+
+type content struct {
+	file File
+	text []byte // of the file as JSON, which tells whether anything changed
+}
+
+// New returns the writer of the files below dir, which it makes. What a former
+// daemon left is read, so that its story goes on; what of it cannot be read is
+// removed, since nothing depends on it.
+func New(dir string) (*Writer, error) {
+	w := &Writer{dir: dir, written: map[key]content{}}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make status folder: %w", err)
+	}
+	kinds, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read status folder: %w", err)
+	}
+	for _, kind := range kinds {
+		if kind.IsDir() {
+			if err := w.load(filepath.Join(dir, kind.Name())); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w, nil
+}
+
+// load reads one kind's folder.
+func (w *Writer) load(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("read status folder: %w", err)
+	}
+	for _, entry := range entries {
+		path := filepath.Join(folder, entry.Name())
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		file, err := readFile(path)
+		if err != nil || !visible(entry.Name()) || Path(w.dir, file.Kind, file.Metadata.Name) != path {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("remove what is left of a status file: %w", err)
+			}
+			continue
+		}
+		text, err := json.Marshal(file)
+		if err != nil {
+			return fmt.Errorf("read status %s: %w", path, err)
+		}
+		w.written[key{file.Kind, file.Metadata.Name}] = content{file, text}
+	}
+	return nil
+}
+
+// Get returns what was last written of an object, be it by a former daemon. The
+// caller must not change what the result's slices hold.
+func (w *Writer) Get(kind, name string) (File, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, ok := w.written[key{kind, name}]
+	return c.file, ok
+}
+
+// Names returns the names of a kind's objects that have a status, sorted.
+func (w *Writer) Names(kind string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var names []string
+	for k := range w.written {
+		if k.kind == kind {
+			names = append(names, k.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Put writes the status of an object, if it is not what its file says already.
+// The file must not be changed afterwards.
+func (w *Writer) Put(file File) error {
+	file.APIVersion = spec.APIVersion
+	if file.Status.Leases == nil {
+		file.Status.Leases = []Lease{} // "none", where null would be "not known"
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		return fmt.Errorf("write status of %s %s: %w", file.Kind, file.Metadata.Name, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k := key{file.Kind, file.Metadata.Name}
+	path := Path(w.dir, k.kind, k.name)
+	if last, ok := w.written[k]; ok && bytes.Equal(last.text, text) {
+		// Somebody may have cleared the folder since.
+		if _, err := os.Lstat(path); err == nil {
+			return nil
+		}
+	}
+	if err := write(path, text); err != nil {
+		return fmt.Errorf("write status of %s %s: %w", k.kind, k.name, err)
+	}
+	w.written[k] = content{file, text}
+	return nil
+}
+
+// Remove removes the status of an object that is no more.
+func (w *Writer) Remove(kind, name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := os.Remove(Path(w.dir, kind, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove status of %s %s: %w", kind, name, err)
+	}
+	delete(w.written, key{kind, name})
+	return nil
+}
+
+// write puts a file with the text, as YAML, at the path in one act. The folder
+// is gone after a reboot: nothing is synced to a disk.
+func write(path string, text []byte) error {
+	text, err := yaml.JSONToYAML(text)
+	if err != nil {
+		return err
+	}
+	// Dot first: no reader takes it for a status file.
+	temporary := filepath.Join(filepath.Dir(path), "."+strings.TrimSuffix(filepath.Base(path), extension)+".new")
+	err = os.WriteFile(temporary, text, 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = os.WriteFile(temporary, text, 0o644)
+		}
+	}
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		err = errors.Join(err, removeIfThere(temporary))
+	}
+	return err
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
