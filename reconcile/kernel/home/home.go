@@ -1,0 +1,140 @@
+// Package home drives sessions' homes: the folders that remember what a session
+// was admitted with, and that hold its own layer and its journal.
+//
+// A home is made first and goes last. Going is a rename into the trash, so that
+// the name is free at once; the trash is emptied elsewhere.
+package home
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+)
+
+// Driver drives object.Home.
+type Driver struct {
+	Layout layout.Layout
+	// Trashed is told when something was put into the trash. It must not block.
+	Trashed func()
+}
+
+// Owners implements driver.Finder.
+func (d Driver) Owners(context.Context) ([]object.Owner, error) {
+	entries, err := os.ReadDir(d.Layout.Homes())
+	if err != nil {
+		return nil, fmt.Errorf("look for homes: %w", err)
+	}
+	var owners []object.Owner
+	for _, e := range entries {
+		if e.IsDir() {
+			owners = append(owners, object.SessionOwner(e.Name()))
+		}
+	}
+	return owners, nil
+}
+
+// Observe implements driver.Driver. A record that is missing or cannot be read,
+// as after a power cut, is no damage: the home is there, with the user's data in
+// it, and has only forgotten what it was made with.
+func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object) ([]object.Observed, error) {
+	path := d.Layout.Home(owner.Name)
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at home: %w", err)
+	}
+	seen := object.Observed{
+		ID:   object.ID{Owner: owner, Address: object.At(object.GroupHome, "home")},
+		Kind: object.KindHome, Name: path,
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("look at home %s: it is no folder", path)
+	}
+	text, err := os.ReadFile(d.Layout.Record(owner.Name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	var home object.Home
+	if err == nil {
+		err = json.Unmarshal(text, &home)
+	}
+	if err != nil {
+		seen.Note = fmt.Sprintf("its record cannot be read: %v", err)
+		return []object.Observed{seen}, nil
+	}
+	seen.Spec, seen.Print = home, object.PrintOf(home)
+	return []object.Observed{seen}, nil
+}
+
+// Create implements driver.Driver.
+func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) error {
+	path := d.Layout.Home(o.Owner.Name)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return fault.Disk("make home", err)
+	}
+	return d.Amend(ctx, o)
+}
+
+// Amend implements driver.Driver: it rewrites the record, whole or not at all.
+func (d Driver) Amend(_ context.Context, o object.Object) error {
+	text, err := json.Marshal(o.Spec)
+	if err != nil {
+		return fmt.Errorf("encode record of %s: %w", o.Owner, err)
+	}
+	if err := renameio.WriteFile(d.Layout.Record(o.Owner.Name), text, 0o600); err != nil {
+		return fault.Disk("write record of "+o.Owner.String(), err)
+	}
+	return nil
+}
+
+// Destroy implements driver.Driver.
+func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
+	return ToTrash(d.Layout, d.Layout.Home(seen.Owner.Name), d.Trashed)
+}
+
+// ToTrash renames a tree into the trash. It refuses while anything is mounted
+// below: what is behind a mount is not ours to remove.
+func ToTrash(l layout.Layout, path string, trashed func()) error {
+	table, err := mounttable.Host()
+	if err != nil {
+		return err
+	}
+	if below := mounttable.Below(table, path); len(below) > 0 {
+		return &fault.Fault{
+			Reason: fault.Busy, Doing: "remove " + path,
+			Err:  fmt.Errorf("%s is mounted below it", below[0].Mountpoint),
+			Hint: "unmount it: umount " + below[0].Mountpoint,
+		}
+	}
+	if err := os.MkdirAll(l.Trash(), 0o700); err != nil {
+		return fault.Disk("make the trash folder", err)
+	}
+	var unique [6]byte
+	rand.Read(unique[:]) // never fails
+	err = os.Rename(path, filepath.Join(l.Trash(), filepath.Base(path)+"-"+hex.EncodeToString(unique[:])))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("move to trash: %w", err)
+	}
+	if trashed != nil {
+		trashed()
+	}
+	return nil
+}
