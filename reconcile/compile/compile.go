@@ -1,8 +1,11 @@
 package compile
 
 import (
+	"fmt"
+
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
+	"coppice.dev/spec"
 )
 
 // Base is what a session shares with others.
@@ -11,6 +14,9 @@ type Base struct {
 	Objects []object.Object
 	// Source is the path of the image or archive, for people.
 	Source string
+	// Contents is its identity: two bases of one file are known by it, whatever
+	// path leads there.
+	Contents object.FileIdentity
 	// Exclusive bases are written to: one session at a time, and none that
 	// reads the same source beside it.
 	Exclusive bool
@@ -24,7 +30,75 @@ type Result struct {
 	Bases []Base
 }
 
-// Session compiles a record.
+// Session compiles a record. The one error is a record that no version of this
+// program would admit.
 func Session(l layout.Layout, r Record) (Result, error) {
-	return Result{}, nil
+	c := compiler{layout: l, record: r, owner: object.SessionOwner(r.Session.Name)}
+	if !r.Expired {
+		if err := c.root(); err != nil {
+			return Result{}, fmt.Errorf("compile session %s: %w", r.Session.Name, err)
+		}
+		if r.Session.Chroot.Source.Plain == nil {
+			profile := r.Session.EffectiveProfile()
+			c.mounts(profile.Mounts)
+			c.processes()
+			c.view()
+			c.tasks(profile)
+		} else {
+			c.processes()
+			c.view()
+		}
+	}
+	if err := c.home(); err != nil {
+		return Result{}, err
+	}
+	return Result{Objects: c.objects, Bases: c.bases}, nil
+}
+
+// compiler gathers the objects of one session.
+type compiler struct {
+	layout  layout.Layout
+	record  Record
+	owner   object.Owner
+	objects []object.Object
+	bases   []Base
+}
+
+func (c *compiler) add(g object.Group, name string, s object.Spec) {
+	c.objects = append(c.objects, object.Object{
+		ID:   object.ID{Owner: c.owner, Address: object.At(g, name)},
+		Spec: s,
+	})
+}
+
+// home puts the home before everything else; it remembers the rest.
+func (c *compiler) home() error {
+	admitted, err := c.record.Encode()
+	if err != nil {
+		return err
+	}
+	rest := c.objects
+	c.objects = nil
+	c.add(object.GroupHome, "home", object.Home{Admitted: admitted, Objects: rest})
+	c.objects = append(c.objects, rest...)
+	return nil
+}
+
+func (c *compiler) processes() {
+	s := c.record.Session.Session
+	p := object.Processes{Wait: s.DeletionPolicy == spec.DeletionWait}
+	if s.GracePeriod != nil {
+		p.Grace = s.GracePeriod.Duration
+	}
+	c.add(object.GroupInside, "processes", p)
+}
+
+func (c *compiler) view() {
+	if c.record.Session.Session.Expose == spec.ExposeNone {
+		return
+	}
+	c.add(object.GroupView, "root", object.View{
+		Path: c.layout.View(c.record.Session.Name),
+		Tree: c.record.Session.Session.Expose == spec.ExposeTree,
+	})
 }

@@ -1,0 +1,273 @@
+package compile_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/spec"
+)
+
+var folders = layout.Layout{State: "/state", Run: "/run"}
+
+func record(chroot spec.ChrootSpec, change ...func(*compile.Record)) compile.Record {
+	r := compile.Record{
+		UID:      "uid",
+		Admitted: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
+		Session:  spec.Admitted{Name: "s", Chroot: chroot},
+	}
+	for _, c := range change {
+		c(&r)
+	}
+	return r
+}
+
+func overlay(u spec.Union) *spec.Union {
+	u.Type = spec.UnionOverlay
+	return &u
+}
+
+func facts(f compile.Facts) func(*compile.Record) {
+	return func(r *compile.Record) { r.Facts = f }
+}
+
+func TestSession(t *testing.T) {
+	size := resource.MustParse("2Gi")
+	image := compile.Facts{Contents: object.FileIdentity{Device: 1, Inode: 2, Size: 3, ModTime: 4}, FSType: "ext4", Offset: 1 << 20}
+	for _, row := range []struct {
+		name   string
+		record compile.Record
+		want   []string // "owner address json" of each object, the home left out
+	}{
+		{"a directory itself",
+			record(spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: "/srv/root/"}}, Union: &spec.Union{Type: spec.UnionNone}}),
+			[]string{
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/srv/root"}]}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"an overlay on a directory, with layers and a location",
+			record(spec.ChrootSpec{
+				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/srv/root"}, Location: "/deb/"},
+				Union:  overlay(spec.Union{Lowers: []string{"/srv/top", "/srv/mid"}, Volatile: new(true)}),
+			}),
+			[]string{
+				`session/s 3-write/upper {"dir":"/state/sessions/s/upper","work":"/state/sessions/s/work","model":{"path":"/srv/root","location":"/deb"},"volatile":true}`,
+				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/srv/top"},{"path":"/srv/mid"},{"path":"/srv/root","location":"/deb"}],"upper":"/state/sessions/s/upper","work":"/state/sessions/s/work","volatile":true}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"an upper in memory is part of the root",
+			record(spec.ChrootSpec{
+				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/"}},
+				Union:  overlay(spec.Union{Upper: &spec.Upper{Medium: spec.MediumMemory, Size: &size}}),
+			}, func(r *compile.Record) {
+				r.Session.Session.Expose = spec.ExposeNone
+				r.Session.Session.DeletionPolicy = spec.DeletionWait
+				r.Session.Session.GracePeriod = &metav1.Duration{Duration: time.Second}
+			}),
+			[]string{
+				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/"}],"memory":true,"memorySize":2147483648}`,
+				`session/s 6-inside/processes {"grace":1000000000,"wait":true}`,
+			}},
+		{"a plain folder gets no mounts, files or hooks",
+			record(spec.ChrootSpec{Source: spec.Source{Plain: &spec.PlainSource{Path: "/srv/old"}}}, func(r *compile.Record) {
+				r.Session.Profile = spec.ProfileSpec{Mounts: []spec.Mount{{Type: spec.MountProc, Target: "/proc"}}, CopyFiles: []string{"/etc/hosts"}}
+			}),
+			[]string{
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/srv/old"}]}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"an archive of the session's own",
+			record(spec.ChrootSpec{Source: spec.Source{File: &spec.FileSource{Path: "/srv/a.tar"}}, Union: &spec.Union{Type: spec.UnionNone}}),
+			[]string{
+				`session/s 2-layer/tree {"archive":"/srv/a.tar","contents":{"device":0,"inode":0,"size":0,"mtime":0},"path":"/state/sessions/s/tree"}`,
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/state/sessions/s/tree"}]}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"an archive that sessions share",
+			record(spec.ChrootSpec{Source: spec.Source{File: &spec.FileSource{Path: "/srv/a.tar"}}, Union: overlay(spec.Union{})}),
+			[]string{
+				`base/KEY 2-layer/tree {"archive":"/srv/a.tar","contents":{"device":0,"inode":0,"size":0,"mtime":0},"path":"/state/bases/KEY"}`,
+				`session/s 3-write/upper {"dir":"/state/sessions/s/upper","work":"/state/sessions/s/work","model":{"path":"/state/bases/KEY"}}`,
+				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/state/bases/KEY"}],"upper":"/state/sessions/s/upper","work":"/state/sessions/s/work"}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"an image that is written to is exclusive, whatever was written",
+			record(spec.ChrootSpec{Source: spec.Source{Loopback: &spec.LoopbackSource{Path: "/srv/a.img", MountOptions: []string{"noatime"}}}, Union: &spec.Union{Type: spec.UnionNone}}, facts(image)),
+			[]string{
+				`base/KEY 1-device/image {"file":"/srv/a.img","contents":{"device":1,"inode":2,"size":0,"mtime":0},"fsType":"ext4","offset":1048576,"options":["noatime"],"path":"/run/bases/KEY"} exclusive`,
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/run/bases/KEY"}]}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"an image that can only be read is shared even so",
+			record(spec.ChrootSpec{Source: spec.Source{Loopback: &spec.LoopbackSource{Path: "/srv/a.sqfs"}}, Union: &spec.Union{Type: spec.UnionNone}}, facts(compile.Facts{FSType: "squashfs", ReadOnly: true})),
+			[]string{
+				`base/KEY 1-device/image {"file":"/srv/a.sqfs","contents":{"device":0,"inode":0,"size":0,"mtime":0},"fsType":"squashfs","readOnly":true,"path":"/run/bases/KEY"}`,
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/run/bases/KEY"}],"readOnly":true}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"a btrfs snapshot lies beside its subvolume",
+			record(spec.ChrootSpec{Source: spec.Source{BtrfsSnapshot: &spec.BtrfsSnapshotSource{Subvolume: "/srv/btrfs/root"}}, Union: &spec.Union{Type: spec.UnionNone}}),
+			[]string{
+				`session/s 1-device/snapshot {"subvolume":"/srv/btrfs/root","path":"/srv/btrfs/.coppice-snapshots/s.uid","link":"/state/sessions/s/snapshot"}`,
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/srv/btrfs/.coppice-snapshots/s.uid"}]}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"a profile: parents before children, files before hooks, hooks by order",
+			record(spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}, Union: &spec.Union{Type: spec.UnionNone}}, func(r *compile.Record) {
+				r.Session.ChrootName, r.Session.ProfileName = "c", "p"
+				r.Session.Session.Expose = spec.ExposeTree
+				r.Session.Profile = spec.ProfileSpec{
+					Mounts: []spec.Mount{
+						{Type: spec.MountDevpts, Target: "/dev/pts", Options: []string{"mode=0600"}},
+						{Type: spec.MountDev, Target: "/dev", Options: []string{"exec"}},
+						{Type: spec.MountBind, Source: "/home/", Target: "/home", Options: []string{"rbind", "ro"}, Optional: true},
+						{Type: spec.MountTmpfs, Target: "/tmp", Size: &size},
+					},
+					CopyFiles:    []string{"/etc/resolv.conf"},
+					NSSDatabases: []string{"passwd"},
+					Hooks: []spec.Hook{
+						{Name: "last", Order: 9, Command: []string{"/bin/last"}, Place: spec.HookInSession},
+						{Name: "first", File: "/etc/first", Timeout: &metav1.Duration{Duration: time.Second}},
+					},
+				}
+			}),
+			[]string{
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/r"}]}`,
+				`session/s 5-mounts/dev {"type":"dev","target":"/dev","flags":["nosuid"],"options":["mode=0755"]}`,
+				`session/s 5-mounts/dev/pts {"type":"devpts","target":"/dev/pts","flags":["noexec","nosuid"],"options":["newinstance","ptmxmode=0666","gid=5","mode=0600"]}`,
+				`session/s 5-mounts/home {"type":"bind","source":"/home","recursive":true,"target":"/home","flags":["ro"],"optional":true}`,
+				`session/s 5-mounts/tmp {"type":"tmpfs","target":"/tmp","flags":["nodev","nosuid"],"options":["mode=1777"],"size":2147483648}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root","tree":true}`,
+				`session/s 8-task/1-file/etc/resolv.conf {"source":"/etc/resolv.conf","target":"/etc/resolv.conf"}`,
+				`session/s 8-task/2-database/passwd {"database":"passwd","target":"/etc/passwd"}`,
+				`session/s 8-task/3-hook/000-first {"name":"first","phase":"setup","command":["/etc/first","setup"],"undo":["/etc/first","stop"],"timeout":1000000000,"env":["COPPICE_CHROOT=c","COPPICE_PROFILE=p","COPPICE_UID=uid"]}`,
+				`session/s 8-task/3-hook/001-last {"name":"last","phase":"setup","command":["/bin/last"],"inside":true,"timeout":60000000000,"env":["COPPICE_CHROOT=c","COPPICE_PROFILE=p","COPPICE_UID=uid"]}`,
+			}},
+		{"of an expired session only the home is left",
+			record(spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}}, func(r *compile.Record) { r.Expired = true }),
+			nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			result, err := compile.Session(folders, row.record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(row.want, text(t, result)); diff != "" {
+				t.Errorf("objects (-want +got):\n%s", diff)
+			}
+			remembers(t, row.record, result)
+		})
+	}
+}
+
+// text prints the objects, with the key of the one base there may be as KEY.
+func text(t *testing.T, r compile.Result) []string {
+	t.Helper()
+	var out []string
+	line := func(o object.Object, end string) {
+		s, err := json.Marshal(o.Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, o.Owner.String()+" "+string(o.Address)+" "+string(s)+end)
+	}
+	for _, b := range r.Bases {
+		for _, o := range b.Objects {
+			line(o, map[bool]string{true: " exclusive"}[b.Exclusive])
+		}
+	}
+	for _, o := range r.Objects[1:] {
+		line(o, "")
+	}
+	for _, b := range r.Bases {
+		for i := range out {
+			out[i] = strings.ReplaceAll(out[i], b.Owner.Name, "KEY")
+		}
+	}
+	return out
+}
+
+// remembers checks that the home comes first and holds all that is needed to
+// find the rest again, and that its JSON form keeps it.
+func remembers(t *testing.T, r compile.Record, result compile.Result) {
+	t.Helper()
+	data, err := json.Marshal(result.Objects[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read object.Object
+	if err := json.Unmarshal(data, &read); err != nil {
+		t.Fatal(err)
+	}
+	home, is := read.Spec.(object.Home)
+	if !is {
+		t.Fatalf("first object is %s, want the home", result.Objects[0].ID)
+	}
+	if diff := cmp.Diff(result.Objects[1:], home.Objects, cmp.Transformer("empty", func(o []object.Object) []object.Object { return append([]object.Object{}, o...) })); diff != "" {
+		t.Errorf("objects in the home (-made +remembered):\n%s", diff)
+	}
+	again, err := compile.Decode(home.Admitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r, again); diff != "" {
+		t.Errorf("record (-made +remembered):\n%s", diff)
+	}
+	if !slices.IsSortedFunc(result.Objects, func(a, b object.Object) int { return a.Compare(b.ID) }) {
+		t.Error("objects are not in the order of making")
+	}
+}
+
+func TestBaseKeyTellsFilesApart(t *testing.T) {
+	key := func(change func(*compile.Record)) string {
+		r := record(spec.ChrootSpec{Source: spec.Source{Loopback: &spec.LoopbackSource{Path: "/srv/a.img"}}, Union: overlay(spec.Union{})},
+			facts(compile.Facts{Contents: object.FileIdentity{Inode: 1, Size: 1, ModTime: 1}, FSType: "ext4"}), change)
+		result, err := compile.Session(folders, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Bases[0].Owner.Name
+	}
+	first := key(func(*compile.Record) {})
+	if other := key(func(r *compile.Record) { r.Session.Name = "other" }); other != first {
+		t.Errorf("another session of the same image has base %s, want %s", other, first)
+	}
+	for name, change := range map[string]func(*compile.Record){
+		"rewritten":      func(r *compile.Record) { r.Facts.Contents.ModTime++ },
+		"replaced":       func(r *compile.Record) { r.Facts.Contents.Inode++ },
+		"elsewhere":      func(r *compile.Record) { r.Session.Chroot.Source.Loopback = &spec.LoopbackSource{Path: "/srv/b.img"} },
+		"part of it":     func(r *compile.Record) { r.Facts.Offset = 512 },
+		"with an option": func(r *compile.Record) { r.Session.Chroot.Source.Loopback.MountOptions = []string{"noload"} },
+		"written to":     func(r *compile.Record) { r.Session.Chroot.Union = &spec.Union{Type: spec.UnionNone} },
+	} {
+		if other := key(change); other == first {
+			t.Errorf("an image that is %s has the same base", name)
+		}
+	}
+}
+
+func TestUnknownSourceIsRefused(t *testing.T) {
+	for _, s := range []spec.Source{{}, {LVMSnapshot: &spec.LVMSnapshotSource{}}, {BlockDevice: &spec.BlockDeviceSource{}}} {
+		if _, err := compile.Session(folders, record(spec.ChrootSpec{Source: s})); err == nil {
+			t.Errorf("source %+v compiled without an error", s)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"coppice.dev/reconcile/object"
+	"coppice.dev/spec"
+)
+
+// defaultTimeout ends a hook whose record does not say when.
+const defaultTimeout = time.Minute
+
+// tasks adds what is done to a root once it is there: files, then databases,
+// which may replace files, then hooks, which find both.
+func (c *compiler) tasks(p spec.ProfileSpec) {
+	for _, path := range p.CopyFiles {
+		path = filepath.Clean(path)
+		c.add(object.GroupTask, "1-file"+path, object.File{Source: path, Target: path})
+	}
+	for _, database := range p.NSSDatabases {
+		c.add(object.GroupTask, "2-database/"+database, object.File{Database: database, Target: "/etc/" + database})
+	}
+	for i, h := range sorted(p.Hooks) {
+		c.add(object.GroupTask, fmt.Sprintf("3-hook/%03d-%s", i, h.Name), c.hook(h))
+	}
+}
+
+// sorted returns hooks in the order in which they run: by their order, then as
+// written.
+func sorted(hooks []spec.Hook) []spec.Hook {
+	list := slices.Clone(hooks)
+	slices.SortStableFunc(list, func(a, b spec.Hook) int { return cmp.Compare(a.Order, b.Order) })
+	return list
+}
+
+func (c *compiler) hook(h spec.Hook) object.Hook {
+	made := object.Hook{
+		Name:    h.Name,
+		Phase:   string(cmp.Or(h.Phase, spec.HookSetup)),
+		Command: h.Command,
+		Undo:    h.Undo,
+		Inside:  h.Place == spec.HookInSession,
+		Timeout: defaultTimeout,
+		Env:     c.environment(),
+	}
+	if h.Timeout != nil {
+		made.Timeout = h.Timeout.Duration
+	}
+	if h.File != "" {
+		made.Command = []string{h.File, made.Phase}
+		if made.Phase == string(spec.HookSetup) {
+			made.Undo = []string{h.File, string(spec.HookStop)}
+		}
+	}
+	return made
+}
+
+// environment is what a hook is told about the session beside its paths.
+func (c *compiler) environment() []string {
+	s := c.record.Session
+	return []string{
+		"COPPICE_CHROOT=" + s.ChrootName,
+		"COPPICE_PROFILE=" + s.ProfileName,
+		"COPPICE_UID=" + c.record.UID,
+	}
+}

@@ -1,0 +1,141 @@
+package spec
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// personalities are the execution domains that setarch(8) knows and that a
+// session may be given.
+var personalities = []string{"linux", "linux32", "i386", "i686", "x86_64", "linux64", "arm", "armv7l", "aarch64", "undefined"}
+
+// fileSystems are those that a root file system may have.
+var fileSystems = []string{"ext4", "xfs", "btrfs", "squashfs", "erofs"}
+
+// sector is what an offset into an image must be a multiple of, in bytes
+// (loop(4)).
+const sector = 512
+
+func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
+	errs := validateSource(at.Child("source"), c.Source)
+	if c.Union != nil {
+		errs = append(errs, validateUnion(at, c)...)
+	}
+	errs = append(errs, validateReference(at.Child("profileRef"), c.ProfileRef)...)
+	if c.Source.Plain != nil && c.ProfileRef != nil {
+		errs = append(errs, field.Forbidden(at.Child("profileRef"), "a plain chroot is used as it is; use source directory for mounts, files and hooks"))
+	}
+	if c.Personality != "" {
+		errs = append(errs, oneOf(at.Child("personality"), c.Personality, personalities...)...)
+	}
+	if c.Shell != "" {
+		errs = append(errs, validatePath(at.Child("shell"), c.Shell)...)
+	}
+	for i, word := range c.CommandPrefix {
+		if word == "" {
+			errs = append(errs, field.Required(at.Child("commandPrefix").Index(i), "a word of the command"))
+		}
+	}
+	return append(errs, validateEnvironment(at.Child("environment"), c.Environment)...)
+}
+
+func validateSource(at *field.Path, s Source) field.ErrorList {
+	var errs field.ErrorList
+	var given []string
+	use := func(is bool, name string, more func(*field.Path) field.ErrorList) {
+		if is {
+			given = append(given, name)
+			errs = append(errs, more(at.Child(name))...)
+		}
+	}
+	later := func(p *field.Path) field.ErrorList {
+		return field.ErrorList{field.Forbidden(p, "not supported by this version; use directory, file, loopback or btrfsSnapshot")}
+	}
+	use(s.Directory != nil, "directory", func(p *field.Path) field.ErrorList { return validatePath(p.Child("path"), s.Directory.Path) })
+	use(s.Plain != nil, "plain", func(p *field.Path) field.ErrorList { return validatePath(p.Child("path"), s.Plain.Path) })
+	use(s.File != nil, "file", func(p *field.Path) field.ErrorList { return validatePath(p.Child("path"), s.File.Path) })
+	use(s.Loopback != nil, "loopback", func(p *field.Path) field.ErrorList { return validateLoopback(p, *s.Loopback) })
+	use(s.BlockDevice != nil, "blockDevice", later)
+	use(s.LVMSnapshot != nil, "lvmSnapshot", later)
+	use(s.BtrfsSnapshot != nil, "btrfsSnapshot", func(p *field.Path) field.ErrorList { return validateBtrfs(p, *s.BtrfsSnapshot) })
+	switch {
+	case len(given) == 0:
+		errs = append(errs, field.Required(at, "one of directory, plain, file, loopback, btrfsSnapshot"))
+	case len(given) > 1:
+		errs = append(errs, field.Forbidden(at.Child(given[1]), given[0]+" is given already; keep one source"))
+	}
+	if s.Location != "" {
+		errs = append(errs, validatePath(at.Child("location"), s.Location)...)
+	}
+	return errs
+}
+
+func validateLoopback(at *field.Path, l LoopbackSource) field.ErrorList {
+	errs := validatePath(at.Child("path"), l.Path)
+	if l.FSType != "" {
+		errs = append(errs, oneOf(at.Child("fsType"), l.FSType, fileSystems...)...)
+	}
+	if l.Offset < 0 || l.Offset%sector != 0 {
+		errs = append(errs, field.Invalid(at.Child("offset"), l.Offset, "must be a multiple of 512 bytes, from 0"))
+	}
+	if l.Partition < 0 || l.Partition > 128 {
+		errs = append(errs, field.Invalid(at.Child("partition"), l.Partition, "must be the number of a partition, from 1"))
+	}
+	if l.Partition > 0 && l.Offset > 0 {
+		errs = append(errs, field.Forbidden(at.Child("offset"), "the partition says where the file system begins; keep one of them"))
+	}
+	for i, o := range l.MountOptions {
+		errs = append(errs, validateOption(at.Child("mountOptions").Index(i), o)...)
+	}
+	return errs
+}
+
+func validateBtrfs(at *field.Path, b BtrfsSnapshotSource) field.ErrorList {
+	errs := validatePath(at.Child("subvolume"), b.Subvolume)
+	if b.SnapshotDirectory != "" {
+		errs = append(errs, validatePath(at.Child("snapshotDirectory"), b.SnapshotDirectory)...)
+	}
+	return errs
+}
+
+func validateUnion(at *field.Path, c ChrootSpec) field.ErrorList {
+	u, union := c.Union, at.Child("union")
+	errs := oneOf(union.Child("type"), u.Type, UnionOverlay, UnionNone)
+	if u.Type == UnionOverlay {
+		if c.Source.Plain != nil || c.Source.BtrfsSnapshot != nil {
+			errs = append(errs, field.Forbidden(union.Child("type"), "plain and btrfsSnapshot take no union; leave it out"))
+		}
+		for i, lower := range u.Lowers {
+			errs = append(errs, validatePath(union.Child("lowers").Index(i), lower)...)
+		}
+		return append(errs, validateUpper(union.Child("upper"), u.Upper)...)
+	}
+	if d := c.Source.Directory; d != nil && path.Clean(d.Path) == "/" && path.Clean("/"+c.Source.Location) == "/" {
+		errs = append(errs, field.Forbidden(union.Child("type"), "the host's own root needs an overlay: nothing else keeps a session's writes apart"))
+	}
+	for name, given := range map[string]bool{"lowers": len(u.Lowers) > 0, "upper": u.Upper != nil, "volatile": u.Volatile != nil} {
+		if given {
+			errs = append(errs, field.Forbidden(union.Child(name), "there is no layer without a union; use type: overlay"))
+		}
+	}
+	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Field, b.Field) })
+	return errs
+}
+
+func validateUpper(at *field.Path, u *Upper) field.ErrorList {
+	if u == nil {
+		return nil
+	}
+	errs := oneOf(at.Child("medium"), u.Medium, MediumDisk, MediumMemory)
+	switch {
+	case u.Size == nil:
+	case u.Medium != MediumMemory:
+		errs = append(errs, field.Forbidden(at.Child("size"), "only an upper in memory has a size; use medium: Memory"))
+	case u.Size.Value() < 1<<16:
+		errs = append(errs, field.Invalid(at.Child("size"), u.Size.String(), "is too small; write for example 2Gi"))
+	}
+	return errs
+}
