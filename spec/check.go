@@ -20,25 +20,69 @@ const maxNodes = 100_000
 type checker struct {
 	file     string
 	index    int
-	nodes    int
+	nodes    int // looked at, aliases followed
+	copied   int
 	problems []Problem
+	// faulty are the nodes with a problem; a key stands for its value too.
+	faulty map[*yaml.Node]bool
 }
 
 func (c *checker) report(node *yaml.Node, path, message string) {
 	p := Problem{File: c.file, Document: c.index, Path: path, Message: message}
 	if node != nil {
 		p.Line, p.Column = node.Line, node.Column
+		if c.faulty == nil {
+			c.faulty = map[*yaml.Node]bool{}
+		}
+		c.faulty[node] = true
 	}
 	c.problems = append(c.problems, p)
 }
 
-// check reports what of the document does not fit the object.
-func (c *checker) check(root *yaml.Node, object Object) {
+// check reports what of the document does not fit the object. It returns false
+// if the document had better not be looked at any further.
+func (c *checker) check(root *yaml.Node, object Object) bool {
 	c.value(root, reflect.TypeOf(object).Elem(), "")
 	if c.nodes > maxNodes {
 		c.problems = nil
 		c.report(root, "", "its aliases stand for more than a manifest may hold")
 	}
+	return c.nodes <= maxNodes && !c.faulty[root]
+}
+
+// reported tells whether something was said already about the field at the path,
+// or about one that it is part of.
+func (c *checker) reported(path string) bool {
+	return slices.ContainsFunc(c.problems, func(p Problem) bool {
+		return p.Path != "" && (p.Path == path || strings.HasPrefix(path, p.Path+".") || strings.HasPrefix(path, p.Path+"["))
+	})
+}
+
+// sound returns a copy of the node without what is faulty. The entries of a list
+// keep their numbers.
+func (c *checker) sound(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if c.copied++; c.copied > maxNodes {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+	}
+	clean := *node
+	clean.Content, clean.Anchor = nil, ""
+	for i, n := range node.Content {
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+		switch {
+		case node.Kind == yaml.SequenceNode && c.faulty[n]:
+			clean.Content = append(clean.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"})
+		case node.Kind == yaml.SequenceNode:
+			clean.Content = append(clean.Content, c.sound(n))
+		case i%2 == 1 && !c.faulty[node.Content[i-1]] && !c.faulty[n]:
+			clean.Content = append(clean.Content, node.Content[i-1], c.sound(n))
+		}
+	}
+	return &clean
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()

@@ -2,11 +2,13 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -108,21 +110,23 @@ func document(file string, index int, root *yaml.Node) []Document {
 		d.Problems = c.problems
 		return []Document{d}
 	}
-	c.check(root, object)
-	if len(c.problems) == 0 {
+	if c.check(root, object) {
 		c.fill(root, object)
-	}
-	if len(c.problems) == 0 {
 		Default(object)
 		for _, e := range Validate(object) {
-			line, column := locate(root, e.Field)
-			c.problems = append(c.problems, Problem{file, index, line, column, e.Field, message(e)})
+			if !c.reported(e.Field) {
+				line, column := locate(root, e.Field)
+				c.problems = append(c.problems, Problem{file, index, line, column, e.Field, message(e)})
+			}
 		}
 	}
 	if len(c.problems) == 0 {
 		d.Object = object
 	}
 	d.Problems = c.problems
+	slices.SortStableFunc(d.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 	return []Document{d}
 }
 
@@ -153,11 +157,12 @@ func (c *checker) object(root *yaml.Node, kind string) Object {
 	return nil
 }
 
-// fill decodes a checked document. What the check found no fault with, the
-// library should not either; if it does, its words are reported as they are.
+// fill decodes what the check found no fault with, so that the rest of a
+// document with mistakes can be validated too. The library should find no more;
+// if it does, its words are reported as they are.
 func (c *checker) fill(root *yaml.Node, object Object) {
 	var value any
-	if err := root.Decode(&value); err != nil {
+	if err := c.sound(root).Decode(&value); err != nil {
 		c.report(root, "", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}

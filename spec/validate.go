@@ -50,11 +50,10 @@ func validateName(at *field.Path, name string) field.ErrorList {
 	if name == "" {
 		return field.ErrorList{field.Required(at, "every object has a name")}
 	}
-	var errs field.ErrorList
-	for _, why := range validation.IsDNS1123Label(name) {
-		errs = append(errs, field.Invalid(at, name, why))
+	if len(validation.IsDNS1123Label(name)) > 0 {
+		return field.ErrorList{field.Invalid(at, name, "must be lower-case letters, digits and dashes, with a letter or digit first and last, 63 at most")}
 	}
-	return errs
+	return nil
 }
 
 // validatePath wants an absolute path without tricks.

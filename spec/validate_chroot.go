@@ -113,6 +113,9 @@ func validateUnion(at *field.Path, c ChrootSpec) field.ErrorList {
 		}
 		return append(errs, validateUpper(union.Child("upper"), u.Upper)...)
 	}
+	if u.Type != UnionNone {
+		return errs
+	}
 	if d := c.Source.Directory; d != nil && path.Clean(d.Path) == "/" && path.Clean("/"+c.Source.Location) == "/" {
 		errs = append(errs, field.Forbidden(union.Child("type"), "the host's own root needs an overlay: nothing else keeps a session's writes apart"))
 	}
