@@ -1,0 +1,186 @@
+// Package hook drives the programs that are run for a session.
+//
+// Making a hook runs it; unmaking it undoes it. The journal in the session's
+// home is written before a hook is begun and after it is done, so that after a
+// crash it is known which ones may have left something behind. What was begun
+// and not done is undone and run anew; a hook must bear that.
+//
+// A setup hook runs once in a session's life. A recover hook is only noted when
+// the session is new, and run when its root has been made again. A stop hook is
+// only noted, and run when the session goes.
+package hook
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"coppice.dev/reconcile/kernel/journal"
+	"coppice.dev/reconcile/object"
+)
+
+// The phases, as in spec.HookPhase.
+const (
+	setup      = "setup"
+	recovering = "recover"
+	stop       = "stop"
+)
+
+// undoings is how often undoing is tried before a session goes without it:
+// taking down must come to an end.
+const undoings = 3
+
+// Rooms tells where sessions' namespaces are.
+type Rooms interface {
+	Open(session string) (*os.File, error)
+	Instance(session string) (pin, instance string, ok bool, err error)
+}
+
+// Groups keeps hooks together, so that what one left behind can be ended.
+type Groups interface {
+	// JoinHook opens the cgroup that a hook is started in; nil if there is none.
+	JoinHook(session string) (*os.File, error)
+	// KillHooks ends what is left of a session's hooks.
+	KillHooks(session string) error
+}
+
+// Driver drives object.Hook.
+type Driver struct {
+	Rooms   Rooms
+	Groups  Groups
+	Journal journal.Journal
+	// GivenUp is told of an undoing that failed for the last time; it may be nil.
+	GivenUp func(object.ID, error)
+}
+
+// Observe implements driver.Driver.
+func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object) ([]object.Observed, error) {
+	entries, err := d.Journal.Read(owner.Name, object.KindHook)
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	_, instance, there, err := d.Rooms.Instance(owner.Name)
+	if err != nil {
+		return nil, err
+	}
+	var seen []object.Observed
+	for _, e := range entries {
+		spec := e.Object.Spec.(object.Hook)
+		s := object.Observed{ID: e.Object.ID, Kind: object.KindHook, Name: spec.Name, Spec: spec, Print: object.PrintOf(spec)}
+		switch {
+		case e.State == journal.Begun:
+			s.Damage = "it was interrupted"
+		case e.State == journal.Failed:
+			s.Damage = "it failed"
+		case spec.Phase == recovering && there && e.Instance != instance:
+			s.Print.Whole = "" // it has to be run: Amend does
+			s.Note = "the root was made again"
+		}
+		seen = append(seen, s)
+	}
+	return seen, nil
+}
+
+// Create implements driver.Driver.
+func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) error {
+	return d.run(ctx, o, o.Spec.(object.Hook).Phase == setup)
+}
+
+// Amend implements driver.Driver: it notes how the hook is to be undone from now
+// on, and runs a recover hook whose root was made again.
+func (d Driver) Amend(ctx context.Context, o object.Object) error {
+	_, instance, _, err := d.Rooms.Instance(o.Owner.Name)
+	if err != nil {
+		return err
+	}
+	e, found, err := d.Journal.Find(o.ID, object.KindHook)
+	if err != nil {
+		return err
+	}
+	spec := o.Spec.(object.Hook)
+	if spec.Phase == recovering && found && e.Instance != instance {
+		return d.run(ctx, o, true)
+	}
+	e.Object = o
+	return d.Journal.Write(e)
+}
+
+// run notes the hook, runs it if now is its time, and notes what came of it.
+func (d Driver) run(ctx context.Context, o object.Object, now bool) error {
+	pin, instance, there, err := d.Rooms.Instance(o.Owner.Name)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return fmt.Errorf("run hook %s: the session has no root: %w", o.Address, fs.ErrNotExist)
+	}
+	e := journal.Entry{Object: o, State: journal.Done, Instance: instance}
+	if !now {
+		return d.Journal.Write(e)
+	}
+	if err := d.Groups.KillHooks(o.Owner.Name); err != nil {
+		return err
+	}
+	spec := o.Spec.(object.Hook)
+	e.State = journal.Begun
+	if err := d.Journal.Write(e); err != nil {
+		return err
+	}
+	if err := d.execute(ctx, o.Owner.Name, pin, spec, spec.Phase, spec.Command); err != nil {
+		e.State = journal.Failed
+		if noteErr := d.Journal.Write(e); noteErr != nil {
+			return fmt.Errorf("%w; and to note it: %w", err, noteErr)
+		}
+		return err
+	}
+	e.State = journal.Done
+	return d.Journal.Write(e)
+}
+
+// Destroy implements driver.Driver: it undoes a setup hook that was begun, and
+// runs a stop hook.
+func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
+	e, found, err := d.Journal.Find(seen.ID, object.KindHook)
+	if err != nil || !found {
+		return err
+	}
+	spec := e.Object.Spec.(object.Hook)
+	command := spec.Undo
+	if spec.Phase == stop {
+		command = spec.Command
+	}
+	if err := d.Groups.KillHooks(seen.Owner.Name); err != nil {
+		return err
+	}
+	if len(command) > 0 {
+		if err := d.undo(ctx, e, spec, command); err != nil {
+			return err
+		}
+	}
+	return d.Journal.Remove(seen.ID)
+}
+
+// undo runs the command that undoes a hook. After some failures it gives up,
+// with a word about it: the session has to go.
+func (d Driver) undo(ctx context.Context, e journal.Entry, spec object.Hook, command []string) error {
+	pin, _, _, err := d.Rooms.Instance(e.Object.Owner.Name)
+	if err != nil {
+		return err
+	}
+	err = d.execute(ctx, e.Object.Owner.Name, pin, spec, stop, command)
+	if err == nil {
+		return nil
+	}
+	e.Attempts++
+	if e.Attempts < undoings {
+		if noteErr := d.Journal.Write(e); noteErr != nil {
+			return fmt.Errorf("%w; and to note it: %w", err, noteErr)
+		}
+		return err
+	}
+	if d.GivenUp != nil {
+		d.GivenUp(e.Object.ID, err)
+	}
+	return nil
+}
