@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/spec"
 )
@@ -126,7 +127,7 @@ func (c *compiler) image(s spec.LoopbackSource, overlay bool) source {
 func (c *compiler) snapshot(s spec.BtrfsSnapshotSource) source {
 	name := c.record.Session.Name
 	subvolume := filepath.Clean(s.Subvolume)
-	folder := filepath.Join(filepath.Dir(subvolume), ".coppice-snapshots")
+	folder := filepath.Join(filepath.Dir(subvolume), layout.SnapshotFolder)
 	if s.SnapshotDirectory != "" {
 		folder = filepath.Clean(s.SnapshotDirectory)
 	}

@@ -52,6 +52,10 @@ func (l Layout) SnapshotLink(session string) string {
 	return filepath.Join(l.Home(session), "snapshot")
 }
 
+// SnapshotFolder is the name of the folder beside a btrfs subvolume that holds
+// its snapshots. It is removed with the last of them.
+const SnapshotFolder = ".coppice-snapshots"
+
 // Journal is the folder with one file for each of a session's tasks.
 func (l Layout) Journal(session string) string { return filepath.Join(l.Home(session), "journal") }
 

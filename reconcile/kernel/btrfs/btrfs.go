@@ -1,0 +1,185 @@
+package btrfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+)
+
+// Driver drives object.Snapshot. The snapshot lies on its subvolume's file
+// system, wherever that is; a link in the session's home, made first and removed
+// last, leads there when nothing else remembers.
+type Driver struct {
+	Layout layout.Layout
+	// Remove removes a tree that may hold subvolumes.
+	Remove func(ctx context.Context, folder, name string) error
+}
+
+// Observe implements driver.Driver.
+func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Object) ([]object.Observed, error) {
+	path, err := os.Readlink(d.Layout.SnapshotLink(owner.Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for snapshot: %w", err)
+	}
+	seen := object.Observed{
+		ID:   object.ID{Owner: owner, Address: object.At(object.GroupDevice, "snapshot")},
+		Kind: object.KindSnapshot, Name: path,
+	}
+	for _, o := range known {
+		if spec, is := o.Spec.(object.Snapshot); is && spec.Path == path {
+			seen.Spec, seen.Print = spec, object.PrintOf(spec)
+			break
+		}
+	}
+	folder, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			return nil, fmt.Errorf("look for snapshot %s: %w; is its file system mounted?", path, err)
+		}
+		seen.Damage = "there is a link to it and no snapshot"
+		return []object.Observed{seen}, nil
+	case err != nil:
+		return nil, fmt.Errorf("look at snapshot: %w", err)
+	}
+	defer folder.Close()
+	if is, err := IsSubvolume(folder); err != nil {
+		return nil, fmt.Errorf("look at snapshot %s: %w", path, err)
+	} else if !is {
+		return nil, fmt.Errorf("look at snapshot %s: it is no subvolume; is its file system mounted?", path)
+	}
+	return []object.Observed{seen}, nil
+}
+
+// Create implements driver.Driver.
+func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) error {
+	spec := o.Spec.(object.Snapshot)
+	subvolume, err := Open(spec.Subvolume)
+	if err != nil {
+		return err
+	}
+	defer subvolume.Close()
+	// Anybody may pass through to a session's files, nobody may look around.
+	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o711); err != nil {
+		return fault.Disk("make the folder of snapshots", err)
+	}
+	if err := os.Symlink(spec.Path, spec.Link); err != nil {
+		return fault.Disk("note where the snapshot is", err)
+	}
+	folder, err := os.Open(filepath.Dir(spec.Path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := create(folder, filepath.Base(spec.Path), subvolume); errors.Is(err, unix.EEXIST) {
+		// Its name holds the session's UID: it is this session's, found again.
+		found, openErr := Open(spec.Path)
+		if openErr == nil {
+			found.Close()
+		}
+		return openErr
+	} else if err != nil {
+		return explain(spec, err)
+	}
+	return nil
+}
+
+func explain(spec object.Snapshot, err error) error {
+	f := &fault.Fault{Reason: fault.WrongFileSystem, Doing: fmt.Sprintf("snapshot %s as %s", spec.Subvolume, spec.Path), Err: err}
+	switch {
+	case errors.Is(err, unix.EXDEV), errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
+		f.Hint = "a snapshot must lie on its subvolume's file system; set snapshotDirectory to a folder there"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		f.Reason, f.Hint = fault.NoSpace, "free some space on that file system"
+	case errors.Is(err, unix.EROFS):
+		f.Reason, f.Hint = fault.SourceUnusable, "its file system is mounted read-only"
+	default:
+		return fmt.Errorf("%s: %w", f.Doing, err)
+	}
+	return f
+}
+
+// Open opens a subvolume and makes sure that it is one.
+func Open(path string) (*os.File, error) {
+	doing := "open subvolume " + path
+	folder, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "make it with btrfs subvolume create, or change the path in the manifest"}
+	}
+	if err != nil {
+		return nil, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: err}
+	}
+	is, err := IsSubvolume(folder)
+	if err == nil && is {
+		return folder, nil
+	}
+	folder.Close()
+	return nil, &fault.Fault{
+		Reason: fault.WrongFileSystem, Doing: doing, Err: errors.Join(err, errors.New("it is no btrfs subvolume")),
+		Hint: "make one with btrfs subvolume create, or use source directory",
+	}
+}
+
+// Amend implements driver.Driver; nothing of a snapshot can be changed in place.
+func (d Driver) Amend(context.Context, object.Object) error { return nil }
+
+// Destroy implements driver.Driver. Subvolumes that were made inside the session
+// go with it.
+func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
+	link := d.Layout.SnapshotLink(seen.Owner.Name)
+	path, err := os.Readlink(link)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for snapshot: %w", err)
+	}
+	if err := d.delete(ctx, path); err != nil {
+		return fmt.Errorf("delete snapshot %s: %w", path, err)
+	}
+	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget snapshot: %w", err)
+	}
+	if filepath.Base(filepath.Dir(path)) != layout.SnapshotFolder {
+		return nil // the user's own
+	}
+	// The folder goes with the last of them; others may be there.
+	err = os.Remove(filepath.Dir(path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
+		return fmt.Errorf("remove the folder of snapshots: %w", err)
+	}
+	return nil
+}
+
+// delete deletes the snapshot at once if it holds no other subvolume; else its
+// contents have to be looked through for them.
+func (d Driver) delete(ctx context.Context, path string) error {
+	folder, err := os.Open(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	err = Delete(folder, filepath.Base(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if errors.Is(err, unix.ENOTEMPTY) {
+		return d.Remove(ctx, filepath.Dir(path), filepath.Base(path))
+	}
+	return err
+}

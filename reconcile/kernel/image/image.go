@@ -1,0 +1,283 @@
+// Package image drives images that sessions share: a loop device bound to the
+// image's file, and the mount on it.
+//
+// The two have one lifetime. The device is bound with its label in one call and
+// clears itself when nothing holds it any more; the mount is made detached and
+// attached with one call. A crash between the two leaves nothing behind.
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/holders"
+	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+)
+
+// Driver drives object.Image.
+type Driver struct {
+	Layout     layout.Layout
+	Controller string
+}
+
+// settling is how long the kernel is given to let go of a device whose last
+// mount went: it does so in its own time.
+const settling = 3 * time.Second
+
+// Owners implements driver.Finder.
+func (d Driver) Owners(context.Context) ([]object.Owner, error) {
+	var owners []object.Owner
+	entries, err := os.ReadDir(d.Layout.BaseMounts())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for mounted images: %w", err)
+	}
+	for _, e := range entries {
+		owners = append(owners, object.BaseOwner(e.Name()))
+	}
+	devices, err := bound()
+	if err != nil {
+		return owners, err
+	}
+	for _, device := range devices {
+		text, err := labelOf(device)
+		if err != nil {
+			return owners, err
+		}
+		if l, err := object.ParseLabel(text); err == nil && l.Controller == d.Controller {
+			owners = append(owners, l.Owner)
+		}
+	}
+	return owners, nil
+}
+
+// Observe implements driver.Driver. A loop device whose mount is gone is not an
+// object: it is kept by sessions that still use it, or by a copy of the mount in
+// somebody else's namespace, and goes with the last of them.
+func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object) ([]object.Observed, error) {
+	path := d.Layout.BaseMount(owner.Name)
+	seen := object.Observed{
+		ID:   object.ID{Owner: owner, Address: object.At(object.GroupDevice, "image")},
+		Kind: object.KindImage, Name: path,
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("look at mount of image: %w", err)
+	}
+	e, err := d.mounted(path)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		seen.Damage = "nothing is mounted there"
+		return []object.Observed{seen}, nil
+	}
+	text, err := labelOf(e.Source)
+	if err != nil {
+		return nil, err
+	}
+	l, err := object.ParseLabel(text)
+	if err != nil || l.Controller != d.Controller || l.Owner != owner {
+		// Somebody mounted something over it. It is not ours to take away.
+		return nil, fmt.Errorf("look at %s: %s is mounted there, which is not ours; unmount it", path, e.Source)
+	}
+	seen.Name, seen.Print = e.Source, l.Print
+	return []object.Observed{seen}, nil
+}
+
+// mounted returns the uppermost mount at the path, or nil.
+func (d Driver) mounted(path string) (*mounttable.Entry, error) {
+	table, err := mounttable.Host()
+	if err != nil {
+		return nil, err
+	}
+	var top *mounttable.Entry
+	for _, e := range table {
+		if e.Mountpoint == path {
+			top = e
+		}
+	}
+	return top, nil
+}
+
+// Create implements driver.Driver.
+func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) error {
+	spec := o.Spec.(object.Image)
+	file, err := open(spec)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	label := object.Label{Controller: d.Controller, Owner: o.Owner, Print: object.PrintOf(spec)}
+	device, err := attach(file, label.String(), spec.Offset, spec.SizeLimit, spec.ReadOnly)
+	if err != nil {
+		return fmt.Errorf("attach loop device for %s: %w", spec.File, err)
+	}
+	defer device.Close() // from here on the mount holds it, or it clears itself
+	mount, err := mountDevice(device.Name(), spec)
+	if err != nil {
+		return explain(spec, device, err)
+	}
+	defer unix.Close(mount)
+	if err := os.MkdirAll(spec.Path, 0o755); err != nil {
+		return fault.Disk("make mount point", err)
+	}
+	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, spec.Path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("attach mount of %s to %s: %w", spec.File, spec.Path, err)
+	}
+	return nil
+}
+
+// open opens the image and makes sure that it is the one that was admitted.
+func open(spec object.Image) (*os.File, error) {
+	doing := "open image " + spec.File
+	mode := os.O_RDWR
+	if spec.ReadOnly {
+		mode = os.O_RDONLY
+	}
+	file, err := os.OpenFile(spec.File, mode|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "put the image there, or change the path in the manifest"}
+	}
+	if err != nil {
+		return nil, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: err}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	want := spec.Contents
+	same := st.Dev == want.Device && st.Ino == want.Inode
+	if want.Size != 0 || want.ModTime != 0 { // of an image that is written to, neither counts
+		same = same && st.Size == want.Size && st.Mtim.Nano() == want.ModTime
+	}
+	if !same {
+		file.Close()
+		return nil, &fault.Fault{
+			Reason: fault.SourceUnusable, Doing: doing, Err: errors.New("it is another file than when the session began"),
+			Hint: "recreate the session to use the new one",
+		}
+	}
+	return file, nil
+}
+
+// mountDevice returns a detached mount of the file system on the device.
+func mountDevice(device string, spec object.Image) (int, error) {
+	context, err := unix.Fsopen(spec.FSType, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(context)
+	if err := unix.FsconfigSetString(context, "source", device); err != nil {
+		return -1, err
+	}
+	options := spec.Options
+	if spec.ReadOnly {
+		options = append([]string{"ro"}, options...)
+	}
+	if spec.FSType == "xfs" {
+		// Images are copied, and xfs refuses a second one of the same UUID.
+		options = append([]string{"nouuid"}, options...)
+	}
+	var attributes int
+	for _, o := range options {
+		if a, is := mountAttributes[o]; is {
+			attributes |= a
+			continue
+		}
+		name, value, hasValue := strings.Cut(o, "=")
+		if hasValue {
+			err = unix.FsconfigSetString(context, name, value)
+		} else {
+			err = unix.FsconfigSetFlag(context, name)
+		}
+		if err != nil {
+			return -1, said(context, fmt.Errorf("option %s: %w", o, err))
+		}
+	}
+	if err := unix.FsconfigCreate(context); err != nil {
+		return -1, said(context, err)
+	}
+	if spec.ReadOnly {
+		attributes |= unix.MOUNT_ATTR_RDONLY
+	}
+	return unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, attributes)
+}
+
+// mountAttributes are the options that belong to the mount, not the file system.
+var mountAttributes = map[string]int{
+	"nosuid": unix.MOUNT_ATTR_NOSUID, "nodev": unix.MOUNT_ATTR_NODEV, "noexec": unix.MOUNT_ATTR_NOEXEC,
+	"noatime": unix.MOUNT_ATTR_NOATIME, "nodiratime": unix.MOUNT_ATTR_NODIRATIME, "relatime": 0, "rw": 0,
+}
+
+// said adds what the kernel wrote about an error to the context.
+func said(context int, err error) error {
+	buffer := make([]byte, 1024)
+	if n, readErr := unix.Read(context, buffer); readErr == nil && n > 0 {
+		return fmt.Errorf("%w (%s)", err, strings.TrimPrefix(strings.TrimSpace(string(buffer[:n])), "e "))
+	}
+	return err
+}
+
+// Amend implements driver.Driver; nothing of an image can be changed in place.
+func (d Driver) Amend(context.Context, object.Object) error { return nil }
+
+// Destroy implements driver.Driver. Sessions that were mounted from the image
+// keep its file system, and so its device, until they go.
+func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
+	path := d.Layout.BaseMount(seen.Owner.Name)
+	e, err := d.mounted(path)
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		if err := unix.Unmount(path, unix.UMOUNT_NOFOLLOW); errors.Is(err, unix.EBUSY) {
+			return &fault.Fault{
+				Reason: fault.Busy, Doing: "unmount image at " + path, Err: err, Holders: holders.Below(path),
+				Hint: "end these processes, or leave the folder with them",
+			}
+		} else if err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("unmount image at %s: %w", path, err)
+		}
+	}
+	// Removing the mount point makes the kernel drop copies of the mount that
+	// other namespaces got of it.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove mount point: %w", err)
+	}
+	if e == nil {
+		return nil
+	}
+	return d.released(ctx, e.Source, seen.Owner)
+}
+
+// released waits a little for the device to be let go of. If somebody keeps it,
+// that is their business: it clears itself when they are done.
+func (d Driver) released(ctx context.Context, device string, owner object.Owner) error {
+	for deadline := time.Now().Add(settling); time.Now().Before(deadline); {
+		text, err := labelOf(device)
+		if err != nil {
+			return err
+		}
+		if l, err := object.ParseLabel(text); err != nil || l.Controller != d.Controller || l.Owner != owner {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
+}
