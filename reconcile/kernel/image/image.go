@@ -32,7 +32,7 @@ type Driver struct {
 
 // settling is how long the kernel is given to let go of a device whose last
 // mount went: it does so in its own time.
-const settling = 3 * time.Second
+const settling = 250 * time.Millisecond
 
 // Owners implements driver.Finder.
 func (d Driver) Owners(context.Context) ([]object.Owner, error) {

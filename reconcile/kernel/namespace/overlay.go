@@ -174,7 +174,7 @@ func memoryLayer(size int64, model int, label string) (int, error) {
 // cut; whether there was one since is for the driver of uppers to know, which
 // makes such an upper anew before this is reached.
 func clearVolatile(work string) error {
-	for _, name := range []string{"work/incompat/volatile", "work/incompat"} {
+	for _, name := range []string{"work/incompat/volatile/dirty", "work/incompat/volatile", "work/incompat"} {
 		if err := os.Remove(filepath.Join(work, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("clear the mark of a volatile overlay: %w", err)
 		}

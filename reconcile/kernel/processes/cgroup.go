@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -76,12 +77,33 @@ func (d Driver) open(path string) (*os.File, error) {
 	return group, nil
 }
 
-// KillHooks ends what is left of a session's hooks.
+// KillHooks ends what is left of a session's hooks, and the group with it.
+//
+// A group that was ever killed must not be used again: Linux 6.18 kills at once
+// whatever is cloned into it, since it compares the group's count of kills with
+// that of the parent's group.
 func (d Driver) KillHooks(session string) error {
 	if d.Groups == "" {
 		return nil
 	}
-	return killGroup(filepath.Join(d.group(session), hookGroup))
+	group := filepath.Join(d.group(session), hookGroup)
+	deadline := time.Now().Add(patience)
+	for {
+		left, err := members(group)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			return removeGroup(group)
+		}
+		if time.Now().After(deadline) {
+			return d.busy(session, "end a hook of session "+session, left, "the kernel does not let go of them; look for a hung disk or network mount")
+		}
+		if err := killGroup(group); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond) // the kernel ends them in its own time
+	}
 }
 
 // killGroup sends KILL to all in the group and below (cgroup.kill, 5.14).
@@ -141,3 +163,6 @@ func removeGroup(path string) error {
 	}
 	return nil
 }
+
+// Path returns the folder of the session's group; "" where there is no cgroup v2.
+func (d Driver) Path(session string) string { return d.group(session) }

@@ -1,0 +1,88 @@
+package kernel
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/layout"
+)
+
+// lockState takes the lock of the state folder. The kernel lets go of it when
+// the process ends, however it ends.
+func lockState(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fault.Disk("open the lock", err)
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrInUse
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock the state folder %s: %w", filepath.Dir(path), err)
+	}
+	return file, nil
+}
+
+var validID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+
+// identity returns who this controller is: a number that was drawn when its
+// state folder was new. It is kept in the run-time folder too: if the state is
+// lost, what the kernel still has of it can be told from other people's things.
+func identity(l layout.Layout) (string, error) {
+	inRun := filepath.Join(l.Run, "id")
+	id, err := readID(l.ID())
+	if err != nil {
+		return "", err
+	}
+	if id == "" {
+		if id, err = readID(inRun); err != nil {
+			return "", err
+		}
+	}
+	if id == "" {
+		var b [4]byte
+		rand.Read(b[:]) // never fails
+		id = hex.EncodeToString(b[:])
+	}
+	for _, path := range []string{l.ID(), inRun} {
+		if known, err := readID(path); err != nil {
+			return "", err
+		} else if known == id {
+			continue
+		}
+		if err := renameio.WriteFile(path, []byte(id+"\n"), 0o644); err != nil {
+			return "", fault.Disk("write the controller's identity", err)
+		}
+	}
+	return id, nil
+}
+
+// readID returns the identity in a file; "" if there is none, or what a power
+// cut left of one.
+func readID(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the controller's identity: %w", err)
+	}
+	id := strings.TrimSpace(string(text))
+	if !validID.MatchString(id) {
+		return "", nil
+	}
+	return id, nil
+}

@@ -1,0 +1,44 @@
+package kernel
+
+import (
+	"context"
+	"time"
+
+	"coppice.dev/reconcile/kernel/rmtree"
+)
+
+// retry is when what could not be removed is tried again.
+const retry = time.Minute
+
+// poke says that there is something in the trash. It does not block.
+func (k *Kernel) poke() {
+	select {
+	case k.trashed <- struct{}{}:
+	default: // somebody has said so already
+	}
+}
+
+// EmptyTrash removes what is in the trash now, left from an earlier process or
+// not.
+func (k *Kernel) EmptyTrash(ctx context.Context) error {
+	return rmtree.Empty(ctx, k.layout.Trash())
+}
+
+// TendTrash empties the trash whenever something is put into it, until the
+// context ends. Errors are reported, and tried again.
+func (k *Kernel) TendTrash(ctx context.Context, report func(error)) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.trashed:
+		case <-timer.C:
+		}
+		if err := k.EmptyTrash(ctx); err != nil && ctx.Err() == nil {
+			report(err)
+			timer.Reset(retry)
+		}
+	}
+}
