@@ -1,0 +1,43 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
+)
+
+// FileName is the name of the file that a client keeps an object in.
+func FileName(key Key) string { return strings.ToLower(key.Kind) + "-" + key.Name + ".yaml" }
+
+// Drop puts an object's manifest into a watched folder, whole or not at all. It
+// reports whether that changed anything.
+func Drop(folder string, key Key, text []byte) (changed bool, err error) {
+	path := filepath.Join(folder, FileName(key))
+	if before, err := os.ReadFile(path); err == nil && bytes.Equal(before, text) {
+		return false, nil
+	}
+	// The temporary file is hidden, so that no look takes it for a manifest.
+	if err := renameio.WriteFile(path, text, 0o644); err != nil {
+		return false, fmt.Errorf("write manifest: %w", err)
+	}
+	return true, nil
+}
+
+// Remove takes an object's manifest out of a folder. It reports whether there
+// was one.
+func Remove(folder string, key Key) (there bool, err error) {
+	err = os.Remove(filepath.Join(folder, FileName(key)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("remove manifest: %w", err)
+	}
+	return true, nil
+}

@@ -1,0 +1,180 @@
+package manifests
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/spec"
+)
+
+// Folder is a watched folder.
+type Folder struct {
+	Path string
+	// Ephemeral folders do not survive a reboot.
+	Ephemeral bool
+}
+
+// pass is what one look at a folder found.
+type pass struct {
+	folder Folder
+	// unavailable says why nothing can be told; empty if the look succeeded.
+	unavailable string
+	place       place
+	files       []file
+}
+
+// place tells one folder from another that is at the same path later.
+type place struct{ device, inode, mount uint64 }
+
+// file is one file of a pass.
+type file struct {
+	path string
+	data []byte
+	// problem says why it was not read.
+	problem string
+}
+
+// attempts is how often a look is tried again at once whose folder was swapped
+// under it.
+const attempts = 3
+
+// look reads a folder through one descriptor. A folder that is not at its path
+// any more when the look is over was swapped meanwhile, and is looked at again.
+func look(folder Folder) pass {
+	var p pass
+	for range attempts {
+		p = lookOnce(folder)
+		if p.unavailable != "" {
+			return p
+		}
+		if now, err := placeOf(folder.Path); err == nil && now == p.place {
+			return p
+		}
+	}
+	p.unavailable = "it is swapped all the time"
+	return p
+}
+
+func lookOnce(folder Folder) pass {
+	p := pass{folder: folder}
+	dir, err := os.OpenFile(folder.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		p.unavailable = fmt.Sprintf("it cannot be opened: %v", errors.Unwrap(err))
+		return p
+	}
+	defer dir.Close()
+	var st unix.Statx_t
+	if st, err = statx(int(dir.Fd()), ""); err != nil {
+		p.unavailable = err.Error()
+		return p
+	}
+	p.place = placeFrom(st)
+	if why := untrusted(folder.Path, st); why != "" {
+		p.unavailable = why
+		return p
+	}
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		p.unavailable = fmt.Sprintf("it cannot be read: %v", err)
+		return p
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if considered(name) {
+			p.files = append(p.files, read(dir, folder.Path, name))
+		}
+	}
+	return p
+}
+
+// considered tells manifests from what editors and sync tools leave beside them:
+// hidden files, backups, and everything with another ending.
+func considered(name string) bool {
+	switch filepath.Ext(name) {
+	case ".yaml", ".yml", ".json":
+		return !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, "~")
+	}
+	return false
+}
+
+// read reads one file. Nothing but a regular file is ever opened, since a FIFO
+// would block and a device might act; O_PATH opens nothing (open(2)).
+func read(dir *os.File, folder, name string) file {
+	f := file{path: filepath.Join(folder, name)}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
+	held, err := unix.Openat2(int(dir.Fd()), name, &how)
+	switch {
+	case errors.Is(err, unix.EXDEV):
+		f.problem = "it is a link out of the folder; put the file itself there"
+		return f
+	case err != nil:
+		f.problem = fmt.Sprintf("it cannot be opened: %v", err)
+		return f
+	}
+	defer unix.Close(held)
+	before, err := statx(held, "")
+	switch {
+	case err != nil:
+		f.problem = err.Error()
+	case before.Mode&unix.S_IFMT != unix.S_IFREG:
+		f.problem = "it is no regular file, and was not opened"
+	case before.Size > spec.MaxSize:
+		f.problem = fmt.Sprintf("it has %d bytes; a manifest may have %d: split it", before.Size, spec.MaxSize)
+	default:
+		f.problem = untrusted(f.path, before)
+	}
+	if f.problem != "" {
+		return f
+	}
+	content, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", held)) // the very file that was looked at
+	if err != nil {
+		f.problem = fmt.Sprintf("it cannot be opened: %v", errors.Unwrap(err))
+		return f
+	}
+	defer content.Close()
+	f.data, err = io.ReadAll(io.LimitReader(content, spec.MaxSize+1))
+	if err != nil {
+		f.problem = fmt.Sprintf("it cannot be read: %v", err)
+		return f
+	}
+	if after, err := statx(held, ""); err != nil || after.Mtime != before.Mtime || after.Size != before.Size || int(after.Size) != len(f.data) {
+		f.problem = "it is being written"
+	}
+	return f
+}
+
+// untrusted says why what anybody may write to is not obeyed, and what to run.
+func untrusted(path string, st unix.Statx_t) string {
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Sprintf("it belongs to user %d, who could have anything run as root: chown root %s", st.Uid, path)
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Sprintf("others than its owner may write to it, and so could have anything run as root: chmod go-w %s", path)
+	}
+	return ""
+}
+
+func placeOf(path string) (place, error) {
+	st, err := statx(unix.AT_FDCWD, path)
+	return placeFrom(st), err
+}
+
+func placeFrom(st unix.Statx_t) place {
+	return place{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, st.Mnt_id}
+}
+
+func statx(fd int, path string) (unix.Statx_t, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(fd, path, unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {
+		return st, &fs.PathError{Op: "statx", Path: path, Err: err}
+	}
+	return st, nil
+}

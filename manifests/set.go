@@ -1,0 +1,128 @@
+package manifests
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"coppice.dev/spec"
+)
+
+// Key names an object.
+type Key struct{ Kind, Name string }
+
+// String returns "kind/name".
+func (k Key) String() string { return strings.ToLower(k.Kind) + "/" + k.Name }
+
+// Place is where an object is written.
+type Place struct {
+	Manifest string
+	Document int // from 1
+	Line     int // of its first line, from 1
+}
+
+// Entry is one object that ought to exist, or that a manifest at least names.
+type Entry struct {
+	Key
+	// Object is the object, defaulted and valid; nil if it never was.
+	Object spec.Object
+	Place  Place
+	// Problems are what is wrong with its manifest now. Object is then what it
+	// said when it was last good.
+	Problems []string
+	// Stale is set when Object may not be what the manifest says now.
+	Stale bool
+	// Ephemeral is set when the manifest does not survive a reboot.
+	Ephemeral bool
+	// Hash tells one spec from another.
+	Hash string
+}
+
+// Set is what all watched folders say together. It is not changed once made.
+type Set struct {
+	// Entries are the objects by name.
+	Entries map[Key]Entry
+	// Files are the problems of files, by path.
+	Files map[string][]string
+	// Folders are the problems of folders, by path; empty for one that is fine.
+	Folders map[string]string
+
+	folders map[string]folderState
+}
+
+// folderState is what is remembered of a folder from pass to pass.
+type folderState struct {
+	read  bool // successfully, at least once
+	place place
+	files map[string]fileState
+}
+
+// fileState is what a file says, or said when it was last good.
+type fileState struct {
+	entries []Entry
+	// unknown is set when the file holds something whose name cannot be told,
+	// and it has not been read whole since this process began.
+	unknown bool
+}
+
+// Complete reports whether every folder has been read at least once: only then
+// does what is not in the set not exist.
+func (s Set) Complete() bool {
+	for _, f := range s.folders {
+		if !f.read {
+			return false
+		}
+	}
+	return s.folders != nil
+}
+
+// MayHold reports whether an object that is not in the set may be in a manifest
+// all the same, which cannot be read.
+func (s Set) MayHold(key Key) bool {
+	if _, named := s.Entries[key]; named || !s.Complete() {
+		return true
+	}
+	for _, folder := range s.folders {
+		for _, f := range folder.files {
+			if f.unknown {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Names returns the names of a kind's objects, sorted.
+func (s Set) Names(kind string) []string {
+	var names []string
+	for k := range s.Entries {
+		if k.Kind == kind {
+			names = append(names, k.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Diff returns the keys whose entries differ between two sets, sorted.
+func Diff(a, b Set) []Key {
+	var changed []Key
+	for k, e := range b.Entries {
+		if before, was := a.Entries[k]; !was || !same(before, e) {
+			changed = append(changed, k)
+		}
+	}
+	for k := range a.Entries {
+		if _, is := b.Entries[k]; !is {
+			changed = append(changed, k)
+		}
+	}
+	slices.SortFunc(changed, func(a, b Key) int { return strings.Compare(a.String(), b.String()) })
+	return changed
+}
+
+func same(a, b Entry) bool {
+	return a.Hash == b.Hash && a.Place == b.Place && a.Stale == b.Stale && slices.Equal(a.Problems, b.Problems) &&
+		(a.Object == nil) == (b.Object == nil) && a.Ephemeral == b.Ephemeral &&
+		(a.Object == nil || maps.Equal(a.Object.GetLabels(), b.Object.GetLabels()) && maps.Equal(a.Object.GetAnnotations(), b.Object.GetAnnotations()))
+}

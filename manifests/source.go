@@ -1,0 +1,118 @@
+package manifests
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Source watches folders.
+type Source struct {
+	// Folders are looked at in this order.
+	Folders []Folder
+	// OnChange is told of each new set, and of what is new in it. It is called
+	// from one goroutine at a time. It may be nil.
+	OnChange func(set Set, changed []Key)
+	// Resync is how often the folders are looked at without any hint; 30s if 0.
+	Resync time.Duration
+	// OnTrouble is told, once each, why hints are not to be had. It may be nil.
+	OnTrouble func(error)
+
+	mu      sync.Mutex // held during a look, so that sets come in order
+	current Set
+}
+
+const (
+	defaultResync = 30 * time.Second
+	// poll is how often the folders are looked at when there are no hints.
+	poll = time.Second
+	// quiet is how long nothing may happen before a look, patience how long a
+	// look is put off at the most while things go on happening.
+	quiet    = 20 * time.Millisecond
+	patience = 250 * time.Millisecond
+)
+
+// Current returns the newest set.
+func (s *Source) Current() Set {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// Refresh looks at all folders now.
+func (s *Source) Refresh() Set {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	passes := make([]pass, 0, len(s.Folders))
+	for _, f := range s.Folders {
+		passes = append(passes, look(f))
+	}
+	before := s.current
+	s.current = merge(before, passes)
+	if s.OnChange != nil {
+		s.OnChange(s.current, Diff(before, s.current))
+	}
+	return s.current
+}
+
+// Run looks at the folders whenever something may have changed, until the
+// context ends. What the kernel tells of changes is a hint to look, no more: it
+// is lost when folders are swapped or mounted over, and overflows.
+func (s *Source) Run(ctx context.Context) {
+	w := s.watch()
+	defer w.close()
+	for {
+		w.follow(s.Folders)
+		s.Refresh()
+		if !s.wait(ctx, w) {
+			return
+		}
+	}
+}
+
+// wait returns when it is time for the next look, false when the context ended.
+func (s *Source) wait(ctx context.Context, w *watch) bool {
+	every := s.Resync
+	if every <= 0 {
+		every = defaultResync
+	}
+	if w.deaf() {
+		every = min(every, poll)
+	}
+	resync := time.NewTimer(every)
+	defer resync.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-resync.C:
+		return true
+	case <-w.events():
+	}
+	// More is likely to follow: an editor writes several files, a sync many.
+	latest := time.NewTimer(patience)
+	defer latest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-latest.C:
+			return true
+		case <-time.After(quiet):
+			return true
+		case <-w.events():
+		}
+	}
+}
+
+func (s *Source) watch() *watch {
+	w := &watch{trouble: s.OnTrouble, watched: map[string]place{}}
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		w.fail(err)
+		return w
+	}
+	w.notify = notify
+	return w
+}

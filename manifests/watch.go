@@ -1,0 +1,122 @@
+package manifests
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// watch keeps inotify watches on all folders in which a change may mean one to
+// what is watched.
+type watch struct {
+	notify  *fsnotify.Watcher // nil if there can be none
+	watched map[string]place
+	failed  bool
+	trouble func(error)
+	told    bool
+}
+
+// deaf reports whether changes may go unheard.
+func (w *watch) deaf() bool { return w.notify == nil || w.failed }
+
+func (w *watch) fail(err error) {
+	w.failed = true
+	if w.trouble != nil && !w.told {
+		w.told = true
+		w.trouble(fmt.Errorf("watch folders: %w; looking at them every %s instead (see fs.inotify in sysctl)", err, poll))
+	}
+}
+
+func (w *watch) close() {
+	if w.notify != nil {
+		_ = w.notify.Close() // nothing is lost with it
+	}
+}
+
+// events returns the channel of hints; a nil one, which is never ready, if there
+// are none. Errors, such as an overflow of the queue, are hints as well, and
+// come on a channel of their own that the resync stands in for.
+func (w *watch) events() <-chan fsnotify.Event {
+	if w.notify == nil {
+		return nil
+	}
+	return w.notify.Events
+}
+
+// follow watches where the folders are now. A folder that was replaced is
+// another one, although its path is the same.
+func (w *watch) follow(folders []Folder) {
+	if w.notify == nil {
+		return
+	}
+	w.failed = false
+	wanted := map[string]place{}
+	for _, f := range folders {
+		for _, point := range watchPoints(f.Path) {
+			if at, err := placeOf(point); err == nil {
+				wanted[point] = at
+			}
+		}
+	}
+	for point, at := range w.watched {
+		if now, still := wanted[point]; !still || now != at {
+			_ = w.notify.Remove(point) // gone by itself if the folder is
+			delete(w.watched, point)
+		}
+	}
+	for point, at := range wanted {
+		if _, is := w.watched[point]; is {
+			continue
+		}
+		if err := w.notify.Add(point); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) { // else it vanished meanwhile: look again
+				w.fail(err)
+			}
+			continue
+		}
+		w.watched[point] = at
+	}
+}
+
+// linksFollowed is how many links a path may hold before it is a circle.
+const linksFollowed = 40
+
+// watchPoints returns the folders in which a change may mean that the path leads
+// elsewhere, or to something else: the folder of every link on the way, what the
+// path leads to, and, if it leads nowhere, the last folder that is there.
+func watchPoints(path string) []string {
+	var points []string
+	at, rest := "/", strings.Split(strings.Trim(filepath.Clean(path), "/"), "/")
+	for links := 0; len(rest) > 0 && links < linksFollowed; {
+		next := filepath.Join(at, rest[0])
+		info, err := os.Lstat(next)
+		if err != nil {
+			return append(points, at)
+		}
+		rest = rest[1:]
+		if info.Mode()&fs.ModeSymlink == 0 {
+			if len(rest) == 0 {
+				// Its parent too: a folder can be renamed and another take its name.
+				points = append(points, at)
+			}
+			at = next
+			continue
+		}
+		links++
+		points = append(points, at)
+		to, err := os.Readlink(next)
+		if err != nil {
+			return points
+		}
+		if filepath.IsAbs(to) {
+			at = "/"
+		}
+		rest = append(strings.Split(strings.Trim(filepath.Clean(to), "/"), "/"), rest...)
+	}
+	return append(points, at)
+}
