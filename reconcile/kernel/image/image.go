@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -82,17 +83,33 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		seen.Damage = "nothing is mounted there"
 		return []object.Observed{seen}, nil
 	}
-	text, err := labelOf(e.Source)
+	l, err := d.label(e, owner)
 	if err != nil {
 		return nil, err
 	}
-	l, err := object.ParseLabel(text)
-	if err != nil || l.Controller != d.Controller || l.Owner != owner {
-		// Somebody mounted something over it. It is not ours to take away.
-		return nil, fmt.Errorf("look at %s: %s is mounted there, which is not ours; unmount it", path, e.Source)
-	}
 	seen.Name, seen.Print = e.Source, l.Print
 	return []object.Observed{seen}, nil
+}
+
+// label returns the label of the owner's mount. What somebody mounted over it
+// is not ours to take away.
+func (d Driver) label(e *mounttable.Entry, owner object.Owner) (object.Label, error) {
+	var text string
+	if strings.HasPrefix(e.Source, "/dev/loop") { // any string may stand there
+		var err error
+		if text, err = labelOf(e.Source); err != nil {
+			return object.Label{}, err
+		}
+	}
+	l, err := object.ParseLabel(text)
+	if err != nil || l.Controller != d.Controller || l.Owner != owner {
+		return object.Label{}, &fault.Fault{
+			Reason: fault.TargetUnusable, Doing: "look at " + e.Mountpoint,
+			Err:  fmt.Errorf("%s (%s) is mounted there, which is not ours", e.Source, e.FSType),
+			Hint: "unmount it: umount " + e.Mountpoint,
+		}
+	}
+	return l, nil
 }
 
 // mounted returns the uppermost mount at the path, or nil.
@@ -119,21 +136,42 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	}
 	defer file.Close()
 	label := object.Label{Controller: d.Controller, Owner: o.Owner, Print: object.PrintOf(spec)}
-	device, err := attach(file, label.String(), spec.Offset, spec.SizeLimit, spec.ReadOnly)
+	device, err := reattach(file, label.String(), spec)
+	if err != nil {
+		return err
+	}
+	if device == nil {
+		device, err = attach(file, label.String(), spec.Offset, spec.SizeLimit, spec.ReadOnly)
+	}
 	if err != nil {
 		return fmt.Errorf("attach loop device for %s: %w", spec.File, err)
 	}
 	defer device.Close() // from here on the mount holds it, or it clears itself
+	// Looked for after the device is ours: of two that do this at once, neither
+	// overlooks the other.
+	if err := alone(file, device.Name(), spec); err != nil {
+		return err
+	}
 	mount, err := mountDevice(device.Name(), spec)
 	if err != nil {
 		return explain(spec, device, err)
 	}
 	defer unix.Close(mount)
+	// An image may hold set-uid programs of any age: what sessions show of it,
+	// they show by mounts of their own, and nobody gets to it this way.
+	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o700); err != nil {
+		return fault.Disk("make folder of mount points", err)
+	}
 	if err := os.MkdirAll(spec.Path, 0o755); err != nil {
 		return fault.Disk("make mount point", err)
 	}
 	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, spec.Path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("attach mount of %s to %s: %w", spec.File, spec.Path, err)
+	}
+	// A mount that lands on a shared one becomes shared itself.
+	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(mount, "", unix.AT_EMPTY_PATH, &private); err != nil {
+		return fmt.Errorf("make mount of %s private: %w", spec.File, err)
 	}
 	return nil
 }
@@ -158,7 +196,9 @@ func open(spec object.Image) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	want := spec.Contents
-	same := st.Dev == want.Device && st.Ino == want.Inode
+	// The device's number says nothing: a btrfs or an LVM volume has another one
+	// after a reboot.
+	same := st.Mode&unix.S_IFMT == unix.S_IFREG && st.Ino == want.Inode
 	if want.Size != 0 || want.ModTime != 0 { // of an image that is written to, neither counts
 		same = same && st.Size == want.Size && st.Mtim.Nano() == want.ModTime
 	}
@@ -218,7 +258,8 @@ func mountDevice(device string, spec object.Image) (int, error) {
 // mountAttributes are the options that belong to the mount, not the file system.
 var mountAttributes = map[string]int{
 	"nosuid": unix.MOUNT_ATTR_NOSUID, "nodev": unix.MOUNT_ATTR_NODEV, "noexec": unix.MOUNT_ATTR_NOEXEC,
-	"noatime": unix.MOUNT_ATTR_NOATIME, "nodiratime": unix.MOUNT_ATTR_NODIRATIME, "relatime": 0, "rw": 0,
+	"noatime": unix.MOUNT_ATTR_NOATIME, "nodiratime": unix.MOUNT_ATTR_NODIRATIME, "strictatime": unix.MOUNT_ATTR_STRICTATIME,
+	"nosymfollow": unix.MOUNT_ATTR_NOSYMFOLLOW, "relatime": 0, "rw": 0, "defaults": 0,
 }
 
 // said adds what the kernel wrote about an error to the context.
@@ -242,6 +283,9 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 		return err
 	}
 	if e != nil {
+		if _, err := d.label(e, seen.Owner); err != nil {
+			return err
+		}
 		if err := unix.Unmount(path, unix.UMOUNT_NOFOLLOW); errors.Is(err, unix.EBUSY) {
 			return &fault.Fault{
 				Reason: fault.Busy, Doing: "unmount image at " + path, Err: err, Holders: holders.Below(path),
