@@ -28,7 +28,7 @@ func decompress(ctx context.Context, compressed io.Reader) (io.ReadCloser, error
 	begins := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
 	case begins("\x1f\x8b"):
-		return gzip.NewReader(buffered)
+		return gunzip(buffered)
 	case begins("\x28\xb5\x2f\xfd"):
 		d, err := zstd.NewReader(buffered)
 		if err != nil {
@@ -37,13 +37,54 @@ func decompress(ctx context.Context, compressed io.Reader) (io.ReadCloser, error
 		return d.IOReadCloser(), nil
 	case begins("BZh"):
 		return io.NopCloser(bzip2.NewReader(buffered)), nil
-	case begins("\x04\x22\x4d\x18"):
+	case begins("\x04\x22\x4d\x18"), begins("\x02\x21\x4c\x18"): // the second is the format of old
 		return io.NopCloser(lz4.NewReader(buffered)), nil
 	case begins("\xfd7zXZ\x00"):
 		return xz(ctx, buffered)
 	default:
 		return io.NopCloser(buffered), nil
 	}
+}
+
+// gzipReader reads the streams of a gzip file, one after the other, and takes
+// zeros after the last for what fills up a tape's block, as gzip(1) does.
+type gzipReader struct {
+	*gzip.Reader
+	compressed *bufio.Reader
+}
+
+func gunzip(compressed *bufio.Reader) (io.ReadCloser, error) {
+	r, err := gzip.NewReader(compressed)
+	if err != nil {
+		return nil, err
+	}
+	r.Multistream(false)
+	return gzipReader{r, compressed}, nil
+}
+
+// Read implements io.Reader.
+func (r gzipReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	for {
+		b, err := r.compressed.ReadByte()
+		if err != nil {
+			return n, err // the end proper
+		}
+		if b != 0 {
+			break
+		}
+	}
+	if err := r.compressed.UnreadByte(); err != nil {
+		return n, err
+	}
+	if err := r.Reader.Reset(r.compressed); err != nil {
+		return n, err
+	}
+	r.Multistream(false)
+	return n, nil
 }
 
 // xzReader is the output of xz(1): no library in Go is near its speed, which

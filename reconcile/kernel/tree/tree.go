@@ -102,7 +102,8 @@ func exists(path string) (bool, error) {
 func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) error {
 	spec := o.Spec.(object.Tree)
 	making := spec.Path + unfinished
-	if err := os.MkdirAll(filepath.Dir(making), 0o711); err != nil {
+	// An archive may hold set-uid programs of any age: only sessions show it.
+	if err := os.MkdirAll(filepath.Dir(making), 0o700); err != nil {
 		return fault.Disk("make folder for the tree", err)
 	}
 	if err := home.ToTrash(d.Layout, making, d.Trashed); err != nil {
@@ -114,6 +115,10 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 	}
 	defer archive.Close()
 	if err := os.Mkdir(making, 0o755); err != nil {
+		return fault.Disk("make folder for the tree", err)
+	}
+	// Not what the umask left of it: an archive need not say how its root is.
+	if err := os.Chmod(making, 0o755); err != nil {
 		return fault.Disk("make folder for the tree", err)
 	}
 	counted := &counter{Reader: archive, total: total, report: func(done int64) {
@@ -148,7 +153,9 @@ func open(spec object.Tree) (*os.File, int64, error) {
 		file.Close()
 		return nil, 0, fmt.Errorf("%s: %w", doing, err)
 	}
-	if now := (object.FileIdentity{Device: st.Dev, Inode: st.Ino, Size: st.Size, ModTime: st.Mtim.Nano()}); now != spec.Contents {
+	// The device's number says nothing: a btrfs or an LVM volume has another one
+	// after a reboot.
+	if now := (object.FileIdentity{Device: spec.Contents.Device, Inode: st.Ino, Size: st.Size, ModTime: st.Mtim.Nano()}); now != spec.Contents {
 		file.Close()
 		return nil, 0, &fault.Fault{
 			Reason: fault.SourceUnusable, Doing: doing, Err: errors.New("it is another file than when the session began"),

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,18 +34,23 @@ func unpack(ctx context.Context, compressed io.Reader, folder, archive string) e
 		"--xattrs", "--xattrs-include=*", "--acls", "--no-selinux", "--warning=no-timestamp")
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var said bytes.Buffer
-	cmd.Stdin, cmd.Stderr = guarded, &said
+	var said tail
+	whole := watchEnd()
+	cmd.Stdin, cmd.Stderr = io.TeeReader(guarded, whole), &said
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
+	ended := whole.ended()
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("%s: %w", doing, cause)
 	}
 	if guarded.err != nil {
 		return broken(doing, guarded.err, "") // tar saw no more than an end that came too soon
 	}
-	if err == nil && guarded.read == 0 {
+	switch {
+	case err == nil && guarded.read == 0:
 		err = errors.New("it is empty")
+	case err == nil && !ended:
+		err = errors.New("it ends without the mark that ends an archive: it was cut short")
 	}
 	if err != nil {
 		return broken(doing, err, said.String())
@@ -58,8 +62,6 @@ func broken(doing string, err error, said string) error {
 	if _, is := errors.AsType[*fault.Fault](err); is {
 		return err
 	}
-	const most = 4 << 10
-	said = said[max(0, len(said)-most):]
 	f := &fault.Fault{
 		Reason: fault.ArchiveBroken, Doing: doing, Err: err, Output: said,
 		Hint: "make the archive anew, or copy it again",
@@ -67,7 +69,8 @@ func broken(doing string, err error, said string) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		f.Reason, f.Hint = fault.ToolMissing, "install the package tar"
-	case strings.Contains(said, "No space left on device"), strings.Contains(said, "Disk quota exceeded"), errors.Is(err, unix.ENOSPC):
+	case strings.Contains(said, "No space left on device"), strings.Contains(said, "Disk quota exceeded"),
+		strings.Contains(said, ": Wrote only "), errors.Is(err, unix.ENOSPC):
 		f.Reason, f.Hint = fault.NoSpace, "free some space below the state folder"
 	case said != "":
 		lines := strings.Split(strings.TrimSpace(said), "\n")
@@ -75,6 +78,21 @@ func broken(doing string, err error, said string) error {
 	}
 	return f
 }
+
+// tail keeps the last of what a program says: an archive can make tar say as
+// much as it likes.
+type tail struct{ text []byte }
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	t.text = append(t.text, p[max(0, len(p)-most):]...)
+	t.text = t.text[max(0, len(t.text)-most):]
+	return len(p), nil
+}
+
+// String returns it.
+func (t *tail) String() string { return string(t.text) }
 
 // guard keeps the error that a stream ended with, and reads it to its end: what
 // follows the archive proper is not looked at by tar, but a checksum is there.
