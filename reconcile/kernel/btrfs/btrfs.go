@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
@@ -27,10 +28,13 @@ type Driver struct {
 // Observe implements driver.Driver.
 func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Object) ([]object.Observed, error) {
 	path, err := os.Readlink(d.Layout.SnapshotLink(owner.Name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	linked := err == nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if path = remembered(known); path == "" {
+			return nil, nil
+		}
+	case err != nil:
 		return nil, fmt.Errorf("look for snapshot: %w", err)
 	}
 	seen := object.Observed{
@@ -46,8 +50,11 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 	folder, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return nil, fmt.Errorf("look for snapshot %s: %w; is its file system mounted?", path, err)
+		if !linked {
+			return nil, nil
+		}
+		if err := reachable(path); err != nil {
+			return nil, fmt.Errorf("look for snapshot %s: %w", path, err)
 		}
 		seen.Damage = "there is a link to it and no snapshot"
 		return []object.Observed{seen}, nil
@@ -63,6 +70,39 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 	return []object.Observed{seen}, nil
 }
 
+// remembered returns where the snapshot is that the home remembers or the
+// manifest wants. The link need not have been on disk when the power went.
+func remembered(known []object.Object) string {
+	var path string
+	for _, o := range known {
+		if spec, is := o.Spec.(object.Snapshot); is {
+			path = spec.Path // the home's comes last
+		}
+	}
+	return path
+}
+
+// reachable makes sure that a snapshot that is not at the path is nowhere: the
+// folders above it may have gone with the last snapshot, but what is left of
+// them must be on btrfs, not where its file system was to be mounted.
+func reachable(path string) error {
+	for at := filepath.Dir(path); ; at = filepath.Dir(at) {
+		folder, err := os.Open(at)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		is, err := onBtrfs(folder)
+		folder.Close()
+		if err == nil && !is {
+			err = fmt.Errorf("%s is not on btrfs; is its file system mounted?", at)
+		}
+		return err
+	}
+}
+
 // Create implements driver.Driver.
 func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) error {
 	spec := o.Spec.(object.Snapshot)
@@ -71,6 +111,10 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 		return err
 	}
 	defer subvolume.Close()
+	// Before anything is left behind that only another look could clear away.
+	if err := reachable(spec.Path); err != nil {
+		return explain(spec, fmt.Errorf("%w: %w", unix.EXDEV, err))
+	}
 	// Anybody may pass through to a session's files, nobody may look around.
 	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o711); err != nil {
 		return fault.Disk("make the folder of snapshots", err)
@@ -141,10 +185,17 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	link := d.Layout.SnapshotLink(seen.Owner.Name)
 	path, err := os.Readlink(link)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		spec, known := seen.Spec.(object.Snapshot)
+		if !known {
+			return nil
+		}
+		path, err = spec.Path, nil
 	}
 	if err != nil {
 		return fmt.Errorf("look for snapshot: %w", err)
+	}
+	if err := unmounted(path); err != nil {
+		return err
 	}
 	if err := d.delete(ctx, path); err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", path, err)
@@ -159,6 +210,23 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	err = os.Remove(filepath.Dir(path))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
 		return fmt.Errorf("remove the folder of snapshots: %w", err)
+	}
+	return nil
+}
+
+// unmounted refuses a snapshot that something is mounted in: the kernel would
+// detach it without a word.
+func unmounted(path string) error {
+	table, err := mounttable.Host()
+	if err != nil {
+		return err
+	}
+	if below := mounttable.Below(table, path); len(below) > 0 {
+		return &fault.Fault{
+			Reason: fault.Busy, Doing: "delete snapshot " + path,
+			Err:  fmt.Errorf("%s is mounted in it", below[0].Mountpoint),
+			Hint: "unmount it: umount " + below[0].Mountpoint,
+		}
 	}
 	return nil
 }

@@ -40,15 +40,24 @@ type volArgs struct {
 
 // IsSubvolume reports whether the open folder is the root of a subvolume.
 func IsSubvolume(folder *os.File) (bool, error) {
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(folder.Fd()), &fs); err != nil {
-		return false, err
-	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(folder.Fd()), &st); err != nil {
+	if err := unix.Fstat(int(folder.Fd()), &st); err != nil || st.Ino != rootInode {
 		return false, err
 	}
-	return fs.Type == unix.BTRFS_SUPER_MAGIC && st.Ino == rootInode, nil
+	return onBtrfs(folder)
+}
+
+func onBtrfs(folder *os.File) (bool, error) {
+	var fs unix.Statfs_t
+	err := unix.Fstatfs(int(folder.Fd()), &fs)
+	return fs.Type == unix.BTRFS_SUPER_MAGIC, err
+}
+
+// MakeWritable takes the read-only flag off a subvolume: nothing can be removed
+// from one that has it, neither a file nor a subvolume.
+func MakeWritable(subvolume *os.File) error {
+	var flags uint64
+	return ioctl(subvolume, ioctlSubvolSetflags, unsafe.Pointer(&flags))
 }
 
 // create makes a writable snapshot of a subvolume, named below the folder.
@@ -68,9 +77,8 @@ func Delete(folder *os.File, name string) error {
 	if err != nil {
 		return fmt.Errorf("open subvolume %s: %w", name, err)
 	}
-	var flags uint64 // not read-only: such a one cannot be removed
 	file := os.NewFile(uintptr(subvolume), name)
-	if err := ioctl(file, ioctlSubvolSetflags, unsafe.Pointer(&flags)); err != nil {
+	if err := MakeWritable(file); err != nil {
 		file.Close()
 		return fmt.Errorf("make subvolume %s writable: %w", name, err)
 	}

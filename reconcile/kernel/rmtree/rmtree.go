@@ -109,14 +109,19 @@ func (r remover) entry(parent *os.File, name, path string, depth int) error {
 	if r.top == nil {
 		r.top = folder
 	}
+	subvolume, err := btrfs.IsSubvolume(folder)
+	if err == nil && subvolume {
+		err = btrfs.MakeWritable(folder)
+	}
+	if err != nil {
+		return err
+	}
 	if err := r.clear(folder, path, depth+1); err != nil {
 		return err
 	}
 	err = unlink(parent, name, unix.AT_REMOVEDIR)
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTEMPTY) {
-		if subvolume, _ := btrfs.IsSubvolume(folder); subvolume { // else the first error stands
-			return btrfs.Delete(parent, name)
-		}
+	if subvolume && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTEMPTY)) {
+		return btrfs.Delete(parent, name)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		return nil
