@@ -87,6 +87,33 @@ func Judge(s *Status, generation int64, now time.Time, v Verdict) {
 	s.Phase = PhaseOf(s.Conditions)
 }
 
+// Progress writes into a status that work is under way. What is known of Ready
+// stays, unless usable says that the object cannot be used meanwhile; and no
+// newer generation counts as observed before the work is done.
+func Progress(s *Status, generation int64, now time.Time, usable bool, note Note) {
+	s.Conditions = slices.Clone(s.Conditions)
+	set := func(kind string, status metav1.ConditionStatus, reason string) {
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: reason, Message: note.Message,
+			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	if !usable || s.Condition(ConditionReady) == nil {
+		set(ConditionReady, metav1.ConditionFalse, note.Reason)
+	}
+	meta.RemoveStatusCondition(&s.Conditions, ConditionStalled)
+	set(ConditionReconciling, metav1.ConditionTrue, string(WorkProgressing))
+	s.Phase = PhaseOf(s.Conditions)
+}
+
+// Remark puts a message into the condition Reconciling, if that is there.
+func Remark(s *Status, message string) {
+	s.Conditions = slices.Clone(s.Conditions)
+	if c := s.Condition(ConditionReconciling); c != nil {
+		c.Message = message
+	}
+}
+
 // PhaseOf sums conditions up for people.
 func PhaseOf(conditions []metav1.Condition) Phase {
 	ready := meta.FindStatusCondition(conditions, ConditionReady)

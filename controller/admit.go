@@ -1,0 +1,114 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/manifests"
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// begin admits a session that has no memory, and makes it. One whose memory was
+// lost is admitted again, under the identity that is last known.
+func (p *pass) begin(ctx context.Context) {
+	session, is := p.entry.Object.(*spec.Session)
+	if !is {
+		p.undefined() // cannot be: an entry has the kind that its key says
+		return
+	}
+	admitted, err := spec.Admit(session, p.refs, p.entry.Ephemeral)
+	if err != nil {
+		p.names(unique(named(session))...)
+		p.looked(!p.stands())
+		p.letGo()
+		p.pending(err)
+		return
+	}
+	p.record = compile.Record{UID: p.identity(), Admitted: time.Now().UTC(), Session: admitted}
+	p.nameWanted(session)
+	if p.record.Facts, err = p.inspect(ctx, admitted.Chroot.Source); err != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		p.looked(!p.stands())
+		p.letGo()
+		p.fail(err)
+		return
+	}
+	p.begun = true
+	if !p.outlives() {
+		p.comeBack(firstPause)
+	}
+	p.make(ctx)
+}
+
+// letGo gives back what a session claims that could not be admitted, unless
+// there may be something of it that stands on that.
+func (p *pass) letGo() {
+	if p.memory == nothing && !p.stands() {
+		p.handOn(p.claims.release(p.name))
+	}
+}
+
+// identity returns the identity of a session that is admitted now.
+func (p *pass) identity() string {
+	if uid := p.report.now().Metadata.UID; uid != "" && p.memory == forgotten {
+		return uid
+	}
+	return uuid.NewString()
+}
+
+// pending tells that a reference of the session leads nowhere yet. Whatever
+// might change that has the session looked at again.
+func (p *pass) pending(err error) {
+	note := status.Note{Reason: unresolved(err), Message: err.Error()}
+	for _, k := range p.links.named(p.name) {
+		of := manifests.Key{Kind: kinds[k.class], Name: k.name}
+		if _, there := p.set.Entries[of]; !there && p.set.MayHold(of) {
+			note.Message += fmt.Sprintf("; %s may be in a manifest that cannot be read", k)
+		}
+	}
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting})
+}
+
+// refused tells that somebody else holds what the session needs alone.
+func (p *pass) refused(a answer) {
+	note := status.Note{Reason: "SourceHeld", Message: fmt.Sprintf(
+		"session %s uses %s, and one of the two writes to it; delete that session, or give the chroot a union of type overlay", a.holder, a.source)}
+	if a.unknown {
+		note.Message = fmt.Sprintf("%s may be in use by a session that could not be looked at yet: %v", a.source, p.claims.blockers())
+	}
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting})
+}
+
+// await tells that the session waits for what it shares with others.
+func (p *pass) await(a answer) {
+	v := status.Verdict{
+		Ready: metav1.ConditionFalse, Work: status.WorkProgressing,
+		Note: status.Note{Reason: reasonWaitingForBase, Message: "what it shares with other sessions is being made"},
+	}
+	if a.err != nil {
+		v.Work, v.Note = status.WorkRetrying, status.Explain(a.err)
+		if status.NeedsPerson(a.err) {
+			v.Stalled = &v.Note
+		}
+		p.report.event(status.EventWarning, v.Note.Reason, v.Note.Message)
+	}
+	p.queue.succeeded(p.key)
+	if p.next > 0 {
+		p.queue.after(p.key, p.next)
+	}
+	p.tell(v, a.retry)
+	for _, name := range a.wait {
+		p.queue.add(baseKey(name))
+	}
+	if a.step != nil {
+		p.tellStep(p.name, a.step)
+	}
+}

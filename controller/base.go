@@ -1,0 +1,106 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/reconcile"
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/reconcile/plan"
+	"coppice.dev/status"
+)
+
+// base takes one pass over what sessions share: it is made while some session
+// claims it, and goes when none does.
+func (c *Controller) base(ctx context.Context, name string) {
+	k, owner := baseKey(name), object.BaseOwner(name)
+	fate, want := c.claims.decide(name)
+	if fate == stays {
+		return // looked at again when it is known who wants it
+	}
+	log := c.Log.WithValues("base", name)
+	out, err := reconcile.Converge(ctx, c.kernel, owner, want.Objects, plan.Policy{}, reconcile.Trace{
+		Begin: func(s plan.Step) { c.baseBegins(name, s) },
+		End: func(s plan.Step, err error) {
+			if err == nil {
+				log.Info(fmt.Sprintf("%s %s", s.Op, s.ID.Address), "why", s.Reason, "source", want.Source)
+			}
+		},
+	})
+	if ctx.Err() != nil {
+		return // a cancelled pass says nothing
+	}
+	if err == nil && len(out.Held) > 0 {
+		h := out.Held[0]
+		err = &fault.Fault{Reason: fault.Blind, Doing: fmt.Sprintf("%s %s: %s", h.Op, h.ID, h.Reason), Hint: "it is tried again"}
+	}
+	var retry time.Time
+	if err != nil {
+		retry = time.Now().Add(c.queue.failedWith(k, err))
+		log.Error(err, "Working on a base failed", "source", want.Source)
+	} else {
+		c.queue.succeeded(k)
+	}
+	for _, session := range c.claims.settled(name, fate, objectsOf(out.World, true), err, retry) {
+		c.queue.renew(sessionKey(session))
+	}
+	if fate == goes && err == nil {
+		c.mu.Lock()
+		delete(c.tended, k)
+		c.mu.Unlock()
+	}
+}
+
+// baseBegins tells those that wait for a base what is being done with it.
+func (c *Controller) baseBegins(name string, s plan.Step) {
+	step := &status.Step{
+		Operation: string(s.Op), Address: s.ID.String(), Since: metav1.Now(),
+	}
+	for _, session := range c.claims.begun(name, step, s.Op == plan.Amend) {
+		c.tellStep(session, step)
+	}
+}
+
+// Progress says how far a long step has come, in bytes. It does not block.
+func (c *Controller) Progress(id object.ID, done, total int64) {
+	if id.Owner.Class == object.Base {
+		step, sessions := c.claims.advanced(id.Owner.Name, done, total)
+		for _, session := range sessions {
+			c.tellStep(session, step)
+		}
+		return
+	}
+	if r := c.reports.find(sessionKey(id.Owner.Name)); r != nil {
+		r.mention(5*telling, func(f *status.File) {
+			if f.Status.Step != nil {
+				step := *f.Status.Step
+				step.Done, step.Total = done, total
+				f.Status.Step = &step
+			}
+		})
+	}
+}
+
+// tellStep shows a step on a base in the status of a session that waits for it.
+func (c *Controller) tellStep(session string, step *status.Step) {
+	if r := c.reports.find(sessionKey(session)); r != nil {
+		r.mention(telling, func(f *status.File) { f.Status.Step = step })
+	}
+}
+
+// objectsOf returns a world's objects as they are told.
+func objectsOf(world object.World, shared bool) []status.Object {
+	var list []status.Object
+	for _, o := range world.Objects {
+		told := status.Object{Address: string(o.Address), Kind: string(o.Kind), Name: o.Name, Problem: o.Damage, Note: o.Note}
+		if shared {
+			told.Owner = o.Owner.String()
+		}
+		list = append(list, told)
+	}
+	return list
+}

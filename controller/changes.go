@@ -1,0 +1,111 @@
+package controller
+
+import (
+	"slices"
+
+	"coppice.dev/manifests"
+	"coppice.dev/spec"
+)
+
+// Changed takes what the manifests now say, and which of them are new, changed
+// or gone; it is meant for manifests.Source.OnChange. It does not block. Until
+// it was called once, nobody knows what is wanted, and nothing goes.
+func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
+	refs := references(set)
+	c.mu.Lock()
+	before := c.set
+	c.set, c.refs = set, refs
+	var doubtful []key
+	for k := range c.tended {
+		// What was not taken down because nobody knew may go now.
+		if kind, has := kinds[k.class]; has && k.class != classManifest {
+			if _, named := set.Entries[manifests.Key{Kind: kind, Name: k.name}]; !named {
+				doubtful = append(doubtful, k)
+			}
+		}
+	}
+	c.mu.Unlock()
+	for _, k := range changed {
+		class, known := classes[k.Kind]
+		if !known {
+			continue
+		}
+		own := key{class, k.Name}
+		c.queue.renew(own)
+		for _, name := range c.links.sessions(names(own, before, set)...) {
+			c.queue.renew(sessionKey(name))
+		}
+	}
+	c.queue.add(doubtful...)
+	c.queue.add(changedFiles(before, set)...)
+}
+
+// names returns all keys by which a session may name a chroot or profile: its
+// name, and the aliases it has or had.
+func names(own key, sets ...manifests.Set) []key {
+	keys := []key{own}
+	for _, set := range sets {
+		entry := set.Entries[manifests.Key{Kind: kinds[own.class], Name: own.name}]
+		if chroot, is := entry.Object.(*spec.Chroot); is {
+			for _, alias := range chroot.Spec.Aliases {
+				keys = append(keys, key{classChroot, alias})
+			}
+		}
+	}
+	return keys
+}
+
+// changedFiles returns the keys of the files and folders about which there is
+// something else to be told.
+func changedFiles(before, after manifests.Set) []key {
+	var keys []key
+	for _, path := range slices.Concat(troubled(before), troubled(after)) {
+		if !slices.Equal(troubles(before, path), troubles(after, path)) {
+			keys = append(keys, key{classManifest, path})
+		}
+	}
+	return keys
+}
+
+// troubled returns the paths of the files and folders that have problems.
+func troubled(set manifests.Set) []string {
+	var paths []string
+	for path, problems := range set.Files {
+		if len(problems) > 0 {
+			paths = append(paths, path)
+		}
+	}
+	for path, problem := range set.Folders {
+		if problem != "" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// troubles returns what is wrong with a file or a folder.
+func troubles(set manifests.Set, path string) []string {
+	problems := set.Files[path]
+	if problem := set.Folders[path]; problem != "" {
+		problems = append(slices.Clone(problems), problem)
+	}
+	return problems
+}
+
+// references gathers what sessions may name: the built-in profiles, and all that
+// is or was good.
+func references(set manifests.Set) spec.References {
+	refs := spec.References{Chroots: map[string]*spec.Chroot{}, Profiles: map[string]*spec.Profile{}}
+	for _, p := range builtin() {
+		refs.Profiles[p.Name] = p
+	}
+	for k, entry := range set.Entries {
+		switch o := entry.Object.(type) {
+		case *spec.Chroot:
+			refs.Chroots[k.Name] = o
+		case *spec.Profile:
+			refs.Profiles[k.Name] = o
+		}
+	}
+	return refs
+}

@@ -1,0 +1,139 @@
+package controller
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"coppice.dev/manifests"
+	"coppice.dev/reconcile"
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// Controller keeps the world as the manifests want it. Its fields are to be set
+// before Run or Once, one of which is to be called once.
+type Controller struct {
+	// Inspect asks the machine about a source.
+	Inspect func(context.Context, spec.Source) (compile.Facts, error)
+	// Log gets one line for each change.
+	Log logr.Logger
+	// Workers is how many keys are looked at at the same time.
+	Workers int
+	// Resync is how often everything is looked at again without a cause.
+	Resync time.Duration
+
+	kernel  reconcile.Kernel
+	layout  layout.Layout
+	queue   *queue
+	claims  *claims
+	links   *links
+	reports *reports
+
+	mu sync.Mutex
+	// set is what the manifests say, and refs what of it sessions may name.
+	set  manifests.Set
+	refs spec.References
+	// tended are the keys that were looked at and may come back.
+	tended map[key]struct{}
+	// swept are the sessions that went although no manifest asked for it.
+	swept []string
+}
+
+// New returns a controller of the objects in that kernel, which tells what it
+// does through the writer.
+func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Controller {
+	c := &Controller{
+		Inspect: func(context.Context, spec.Source) (compile.Facts, error) { return compile.Facts{}, nil },
+		Log:     logr.Discard(),
+		Workers: max(4, 2*runtime.NumCPU()),
+		Resync:  30 * time.Second,
+
+		kernel: patient{kernel},
+		layout: l,
+		queue:  newQueue(false),
+		claims: newClaims(),
+		links:  newLinks(),
+		tended: map[key]struct{}{},
+	}
+	c.reports = newReports(writer, &c.Log)
+	return c
+}
+
+// Run works until the context ends. Steps that have begun are finished then;
+// sessions stay as they are.
+func (c *Controller) Run(ctx context.Context) error {
+	workers := c.start(ctx)
+	c.attend(ctx)
+	c.queue.close()
+	err := workers.end()
+	c.reports.rest()
+	return err
+}
+
+// start begins the workers and gives them everything to look at.
+func (c *Controller) start(ctx context.Context) *pool {
+	workers := &pool{queue: c.queue, look: c.look}
+	workers.start(ctx, max(1, c.Workers))
+	c.lookAtAll(ctx, func(k key) { c.queue.add(k) })
+	return workers
+}
+
+// look takes one pass over whatever the key names.
+func (c *Controller) look(ctx context.Context, k key) {
+	c.mu.Lock()
+	c.tended[k] = struct{}{}
+	c.mu.Unlock()
+	switch k.class {
+	case classSession:
+		c.session(ctx, k.name)
+	case classBase:
+		c.base(ctx, k.name)
+	case classChroot:
+		c.chroot(ctx, k.name)
+	case classProfile:
+		c.profile(k.name)
+	case classManifest:
+		c.manifest(k.name)
+	}
+}
+
+// Touch says that something may have happened to an owner's objects. It does
+// not block.
+func (c *Controller) Touch(owner object.Owner) { c.queue.add(keyOf(owner)) }
+
+// freed looks at the bases again, since now some may go, and at the sessions
+// that could not know whether they may have one.
+func (c *Controller) freed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.tended {
+		if k.class == classBase {
+			c.queue.add(k)
+		}
+	}
+	for _, name := range c.claims.waiting() {
+		c.queue.add(sessionKey(name))
+	}
+}
+
+// forget forgets a key of which nothing is left.
+func (c *Controller) forget(k key) {
+	c.reports.drop(k)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.tended, k)
+}
+
+// manifestsNow returns what the manifests say, and what of it sessions may name.
+func (c *Controller) manifestsNow() (manifests.Set, spec.References) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.set, c.refs
+}

@@ -1,0 +1,189 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/reconcile"
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/reconcile/plan"
+	"coppice.dev/status"
+)
+
+// converge makes the session's own objects, and tells what came of it.
+func (p *pass) converge(ctx context.Context, result compile.Result, bases answer) {
+	before := p.world
+	if p.begun {
+		p.report.event(status.EventNormal, reasonAdmitted, p.admission())
+		p.report.tell(func(f *status.File) {
+			f.Metadata.UID = p.record.UID
+			status.Progress(&f.Status, f.Metadata.Generation, time.Now(), false,
+				status.Note{Reason: reasonProvisioning, Message: "it is being made"})
+		})
+	}
+	begun := time.Now()
+	out, err := p.reach(ctx, result.Objects, plan.Policy{})
+	if ctx.Err() != nil {
+		return // it goes on with the next start
+	}
+	p.looked(err == nil && !doubtful(out.Held))
+	if err == nil {
+		p.happened(before, out.Taken, time.Since(begun))
+		err = heldFault(out.Held)
+	}
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	p.finish(p.verdict(out, len(result.Objects)+len(bases.objects), bases))
+}
+
+// reach converges the session's objects and takes over what was seen last.
+func (p *pass) reach(ctx context.Context, desired []object.Object, policy plan.Policy) (reconcile.Outcome, error) {
+	// The first look often finds that there is nothing to do. What it did not
+	// know to look for would show as a step.
+	if first := plan.Make(desired, p.world, policy); len(first.Steps) == 0 {
+		return reconcile.Outcome{World: p.world, Held: first.Held}, nil
+	}
+	out, err := reconcile.Converge(ctx, p.kernel, p.owner, desired, policy, reconcile.Trace{
+		Begin: p.stepBegins, End: p.stepEnds,
+	})
+	p.world = out.World
+	if err != nil && ctx.Err() == nil {
+		p.world = p.kernel.Observe(ctx, p.owner, desired)
+	}
+	return out, err
+}
+
+// stepBegins tells of a step. What cannot be used while it runs is not ready
+// before it begins.
+func (p *pass) stepBegins(s plan.Step) {
+	p.report.begin(string(s.Op), string(s.ID.Address))
+	step := &status.Step{Operation: string(s.Op), Address: string(s.ID.Address), Since: metav1.Now()}
+	change := func(f *status.File) { f.Status.Step = step }
+	if s.Op == plan.Amend || p.unready {
+		p.report.mention(telling, change)
+		return
+	}
+	p.unready = true
+	p.report.tell(func(f *status.File) {
+		change(f)
+		if f.Status.Phase == status.Terminating {
+			return
+		}
+		ready := f.Status.Condition(status.ConditionReady)
+		note := status.Note{Reason: reasonProvisioning, Message: "it is being made"}
+		if ready != nil && ready.Status == metav1.ConditionTrue {
+			note = status.Note{Reason: reasonRepairing, Message: fmt.Sprintf("%s: %s", s.ID.Address, s.Reason)}
+		}
+		status.Progress(&f.Status, f.Metadata.Generation, time.Now(), false, note)
+	})
+}
+
+func (p *pass) stepEnds(s plan.Step, err error) {
+	p.report.log.V(1).Info("Step", "operation", s.Op, "address", s.ID.Address, "why", s.Reason, "failed", err != nil)
+	p.report.begin("Observe", "")
+}
+
+// happened tells what the steps were for.
+func (p *pass) happened(before object.World, taken []plan.Step, took time.Duration) {
+	if len(taken) == 0 {
+		return
+	}
+	_, stood := before.Find(object.At(object.GroupRoot, "namespace"))
+	reason := reasonRepaired
+	switch amendsHome := func(s plan.Step) bool { return s.Op == plan.Amend && s.Kind() == object.KindHome }; {
+	case p.begun || !stood:
+		p.report.event(status.EventNormal, reasonCreated, fmt.Sprintf("%s in %s", count(creations(taken)), took.Round(time.Millisecond)))
+		return
+	case slices.ContainsFunc(taken, amendsHome):
+		reason = reasonChanged
+	}
+	const most = 5
+	told := map[object.Address]bool{}
+	for _, s := range taken {
+		if s.Kind() == object.KindHome || told[s.ID.Address] {
+			continue
+		}
+		told[s.ID.Address] = true
+		if len(told) > most {
+			p.report.event(status.EventNormal, reason, fmt.Sprintf("and %d more steps", len(taken)-most))
+			return
+		}
+		p.report.event(status.EventNormal, reason, fmt.Sprintf("%s: %s", s.ID.Address, s.Reason))
+	}
+}
+
+// creations counts the objects that steps made.
+func creations(taken []plan.Step) int {
+	n := 0
+	for _, s := range taken {
+		if s.Op == plan.Create {
+			n += 1 + len(s.Contents)
+		}
+	}
+	return n
+}
+
+func (p *pass) admission() string {
+	message := "from chroot " + p.record.Session.ChrootName
+	if p.record.Session.ChrootName == "" {
+		message = "from a chroot of its own"
+	}
+	if p.record.Session.ProfileName != "" {
+		message += " with profile " + p.record.Session.ProfileName
+	}
+	return message
+}
+
+// doubtful reports whether the session may stand on something else than its
+// record says.
+func doubtful(held []plan.Held) bool {
+	return slices.ContainsFunc(held, func(h plan.Held) bool { return h.ID.Address.Group() <= object.GroupRoot })
+}
+
+// heldFault returns what could not be done because it could not be seen.
+func heldFault(held []plan.Held) error {
+	for _, h := range held {
+		if h.Cause == plan.CauseBlind {
+			return &fault.Fault{Reason: fault.Blind, Doing: fmt.Sprintf("%s %s: %s", h.Op, h.ID.Address, h.Reason), Hint: "it is left as it is, and tried again"}
+		}
+	}
+	return nil
+}
+
+// verdict says how the session is, after a pass that did not fail.
+func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.Verdict {
+	v := status.Verdict{
+		Ready: metav1.ConditionTrue,
+		Note:  status.Note{Reason: reasonConverged, Message: count(objects)},
+	}
+	if p.begun {
+		p.drift = current
+	}
+	if bases.err != nil {
+		v.Work, v.WorkMessage = status.WorkRetrying, "it can be used, but what it shares with others: "+status.Explain(bases.err).Message
+	}
+	for _, h := range out.Held {
+		switch h.Cause {
+		case plan.CausePolicy:
+			p.drift = drift{metav1.ConditionFalse, status.Note{
+				Reason:  reasonRecreateRequired,
+				Message: fmt.Sprintf("%s: %s; delete the session and apply it again", h.ID.Address, h.Reason),
+			}}
+		case plan.CauseInUse:
+			v.Ready = metav1.ConditionFalse
+			v.Note = status.Note{Reason: reasonInUse, Message: fmt.Sprintf("%s has to be made anew: %s", h.ID.Address, h.Reason)}
+			v.Work = status.WorkWaiting
+			p.comeBack(forThoseInside)
+		case plan.CauseBlind: // is a failure
+		}
+	}
+	return v
+}

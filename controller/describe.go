@@ -1,0 +1,65 @@
+package controller
+
+import (
+	"os/user"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/reconcile/object"
+	"coppice.dev/status"
+)
+
+// describe writes into a status what is known of the session beside how it is.
+func (p *pass) describe(s *status.Status) {
+	s.Objects = append(p.claims.objects(p.name), objectsOf(p.world, false)...)
+	s.Leases = leases(p.inside(), s.Leases)
+	s.Root, s.Namespace = "", ""
+	for _, o := range p.world.Objects {
+		switch {
+		case o.Damage != "":
+		case o.Kind == object.KindView:
+			s.Root = p.layout.View(p.name)
+		case o.Kind == object.KindNamespace:
+			s.Namespace = o.Name
+		}
+	}
+	s.Chroot, s.Profile, s.Admitted, s.Expires = "", "", nil, nil
+	if p.memory != remembered && !p.begun {
+		return
+	}
+	s.Chroot, s.Profile = p.record.Session.ChrootName, p.record.Session.ProfileName
+	admitted := metav1.NewTime(p.record.Admitted)
+	s.Admitted = &admitted
+	if ttl := p.record.Session.Session.TTL; ttl != nil {
+		expires := metav1.NewTime(p.record.Admitted.Add(ttl.Duration))
+		s.Expires = &expires
+	}
+}
+
+// leases tells who is inside, and since when they have been seen there.
+func leases(inside []object.Process, before []status.Lease) []status.Lease {
+	since := map[int]metav1.Time{}
+	for _, l := range before {
+		since[l.PID] = l.Since
+	}
+	list := []status.Lease{}
+	for _, p := range inside {
+		l := status.Lease{PID: p.PID, User: userName(p.UID), Command: p.Command, Since: metav1.Now()}
+		if first, seen := since[p.PID]; seen {
+			l.Since = first
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// userName returns the name of a user of the host, or the number of one that
+// the host does not know.
+func userName(uid int) string {
+	number := strconv.Itoa(uid)
+	if u, err := user.LookupId(number); err == nil {
+		return u.Username
+	}
+	return number
+}

@@ -1,0 +1,178 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/reconcile/plan"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// forThoseInside is how often it is looked whether those inside have left.
+const forThoseInside = 2 * time.Second
+
+// sweep takes down a session that nobody wants.
+func (p *pass) sweep(ctx context.Context) {
+	why := "its manifest was removed"
+	orphan := p.report.now().Status.Source == nil
+	if orphan {
+		why = "no manifest names it"
+	}
+	if !p.unmake(ctx, nil, reasonTerminating, why) {
+		return
+	}
+	if orphan {
+		p.report.event(status.EventNormal, reasonSwept, why)
+		p.mu.Lock()
+		p.swept = append(p.swept, p.name)
+		p.mu.Unlock()
+	}
+	p.report.event(status.EventNormal, reasonTerminating, "nothing is left of it")
+	p.gone()
+}
+
+// recreate takes down a session that is then admitted anew.
+func (p *pass) recreate(ctx context.Context, why string) {
+	if !p.unmake(ctx, nil, reasonRecreating, why) {
+		return
+	}
+	p.handOn(p.claims.release(p.name))
+	p.looked(true)
+	p.queue.succeeded(p.key)
+	p.queue.add(p.key)
+}
+
+// expire takes down all of a session but its home, which remembers that it had
+// its time.
+func (p *pass) expire(ctx context.Context) {
+	p.drift = drift{}
+	was := p.record.Expired
+	p.record.Expired = true
+	result, err := compile.Session(p.layout, p.record)
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	if !p.unmake(ctx, result.Objects, status.ReasonExpired, "its time to live is over") {
+		return
+	}
+	p.handOn(p.claims.release(p.name))
+	p.looked(true)
+	if !was {
+		p.report.event(status.EventNormal, status.ReasonExpired, "its time to live is over")
+	}
+	p.next = 0
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: status.Note{
+		Reason: status.ReasonExpired, Message: "its time to live is over; delete its manifest, or extend ttl to begin anew",
+	}})
+}
+
+// unmake converges the session to nothing, or to its home alone, and reports
+// whether that is done. Those inside are waited for if they are to be.
+func (p *pass) unmake(ctx context.Context, left []object.Object, reason, why string) bool {
+	p.holdOn()
+	if inside := p.inside(); len(inside) > 0 && p.waits() {
+		p.looked(p.memory == remembered || !p.stands())
+		p.stillInside(reason, why, inside)
+		return false
+	}
+	if len(plan.Make(left, p.world, plan.Policy{Replace: true}).Steps) > 0 {
+		p.terminating(reason, why)
+	}
+	out, err := p.reach(ctx, left, plan.Policy{Replace: true})
+	if ctx.Err() != nil {
+		return false
+	}
+	if err == nil {
+		err = heldFault(out.Held)
+	}
+	if err == nil && left == nil && !p.world.Empty() {
+		err = &fault.Fault{Reason: fault.Blind, Doing: fmt.Sprintf("look what is left of session %s: %v", p.name, p.world.Blind), Hint: "it is tried again"}
+	}
+	if err == nil {
+		return true
+	}
+	// What it claims is what it may still stand on.
+	p.looked(p.memory == remembered || !p.stands())
+	if inside := p.inside(); fault.ReasonOf(err) == fault.Busy && len(inside) > 0 && p.waits() {
+		p.stillInside(reason, why, inside)
+		return false
+	}
+	p.failEnding(err)
+	return false
+}
+
+// holdOn claims what the session stands on as long as anything of it is left.
+func (p *pass) holdOn() {
+	if p.memory != remembered {
+		return
+	}
+	record := p.record
+	record.Expired = false // what there was before may not be all gone
+	if result, err := compile.Session(p.layout, record); err == nil {
+		p.claims.claim(p.name, result.Bases, true)
+	}
+}
+
+// inside returns the processes inside.
+func (p *pass) inside() []object.Process {
+	for _, o := range p.world.Objects {
+		if o.Kind == object.KindProcesses {
+			return o.Users
+		}
+	}
+	return nil
+}
+
+// waits reports whether those inside are to be waited for.
+func (p *pass) waits() bool {
+	if p.memory == remembered {
+		return p.record.Session.Session.DeletionPolicy == spec.DeletionWait
+	}
+	for _, o := range p.world.Objects {
+		if processes, is := o.Spec.(object.Processes); is {
+			return processes.Wait
+		}
+	}
+	return false
+}
+
+// stillInside tells who is waited for.
+func (p *pass) stillInside(reason, why string, inside []object.Process) {
+	p.next = 0
+	p.comeBack(forThoseInside)
+	p.finish(status.Verdict{
+		Ready: metav1.ConditionFalse, Work: status.WorkTerminating,
+		Note: status.Note{Reason: reason, Message: fmt.Sprintf("%s; it goes when those inside have left: %s", why, fault.Holders(inside))},
+	})
+}
+
+// terminating tells, before anything goes, that the session goes.
+func (p *pass) terminating(reason, why string) {
+	if ready := p.report.now().Status.Condition(status.ConditionReady); ready == nil || ready.Reason != reason {
+		p.report.event(status.EventNormal, reason, why)
+	}
+	p.report.tell(func(f *status.File) {
+		status.Judge(&f.Status, f.Metadata.Generation, time.Now(), status.Verdict{
+			Ready: metav1.ConditionFalse, Work: status.WorkTerminating, Note: status.Note{Reason: reason, Message: why},
+		})
+	})
+}
+
+// failEnding tells that a session could not be taken down, and that it is tried
+// again.
+func (p *pass) failEnding(err error) {
+	note := status.Explain(err)
+	p.report.event(status.EventWarning, note.Reason, note.Message)
+	pause := p.queue.failedWith(p.key, err)
+	p.tell(status.Verdict{
+		Ready: metav1.ConditionFalse, Work: status.WorkTerminating, Note: note,
+	}, time.Now().Add(pause))
+}

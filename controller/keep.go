@@ -1,0 +1,174 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/plan"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// keep takes one pass over a session that was admitted and that is wanted, as
+// far as anybody knows.
+func (p *pass) keep(ctx context.Context) {
+	p.nameRecorded()
+	fields := p.compare()
+	if lives := p.outlives(); p.record.Expired && lives {
+		// Its manifest now gives it more time: it begins anew.
+		p.recreate(ctx, "its time to live was extended")
+		return
+	} else if !lives {
+		p.expire(ctx)
+		return
+	}
+	if len(fields) > 0 && p.record.Session.Session.UpdateStrategy == spec.UpdateRecreate {
+		p.recreate(ctx, "its manifests say something else about "+strings.Join(fields, ", "))
+		return
+	}
+	p.make(ctx)
+}
+
+// compare takes over the session's own part from its manifest, and returns what
+// its manifests say that a running session cannot take.
+func (p *pass) compare() []string {
+	session, good := p.entry.Object.(*spec.Session)
+	if !good {
+		why := unavailable(p.set, p.entry)
+		if len(p.entry.Problems) > 0 {
+			why = invalid(p.entry).Message
+		}
+		p.drift = drift{metav1.ConditionUnknown, status.Note{Reason: reasonManifestUnknown, Message: why}}
+		return nil
+	}
+	running := p.record.Session
+	p.record.Session = running.WithSession(session)
+	p.nameWanted(session)
+	wanted, err := spec.Admit(session, p.refs, p.entry.Ephemeral)
+	if err != nil {
+		p.drift = drift{metav1.ConditionUnknown, status.Note{
+			Reason:  unresolved(err),
+			Message: err.Error() + "; the session keeps what it was admitted with",
+		}}
+		return nil
+	}
+	fields := spec.NeedsRecreate(running, wanted)
+	p.drift = current
+	switch {
+	case len(fields) > 0:
+		p.drift = drift{metav1.ConditionFalse, status.Note{
+			Reason: reasonRecreateRequired,
+			Message: fmt.Sprintf("a running session cannot take what has changed in %s; delete it and apply it again, or set updateStrategy: Recreate",
+				strings.Join(fields, ", ")),
+		}}
+	case p.entry.Stale && len(p.entry.Problems) == 0:
+		p.drift = drift{metav1.ConditionUnknown, status.Note{Reason: reasonManifestUnknown, Message: unavailable(p.set, p.entry)}}
+	}
+	return fields
+}
+
+// current is what is said of a session that runs what its manifests say.
+var current = drift{metav1.ConditionTrue, status.Note{Reason: reasonUpToDate, Message: "it runs what its manifests say"}}
+
+// outlives reports whether the session's time is not over yet, and has it looked
+// at again when it will be.
+func (p *pass) outlives() bool {
+	ttl := p.record.Session.Session.TTL
+	if ttl == nil {
+		return true
+	}
+	left := time.Until(p.record.Admitted.Add(ttl.Duration))
+	if left > 0 {
+		p.comeBack(left)
+	}
+	return left > 0
+}
+
+// comeBack has the session looked at again after a time at the latest.
+func (p *pass) comeBack(after time.Duration) {
+	if p.next == 0 || after < p.next {
+		p.next = after
+	}
+}
+
+// nameRecorded says which chroot and profile the session was grown from.
+func (p *pass) nameRecorded(more ...key) {
+	if name := p.record.Session.ChrootName; name != "" {
+		more = append(more, key{classChroot, name})
+	}
+	if name := p.record.Session.ProfileName; name != "" {
+		more = append(more, key{classProfile, name})
+	}
+	p.names(unique(more)...)
+}
+
+// nameWanted says which chroot and profile it was grown from, and which its
+// manifest names.
+func (p *pass) nameWanted(s *spec.Session) { p.nameRecorded(named(s)...) }
+
+// named returns what a session's manifest names.
+func named(s *spec.Session) []key {
+	var keys []key
+	if s.Spec.ChrootRef != nil {
+		keys = append(keys, key{classChroot, s.Spec.ChrootRef.Name})
+	}
+	if s.Spec.ProfileRef != nil {
+		keys = append(keys, key{classProfile, s.Spec.ProfileRef.Name})
+	}
+	return keys
+}
+
+func unique(keys []key) []key {
+	slices.SortFunc(keys, func(a, b key) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(keys)
+}
+
+// unresolved is the reason for a reference that leads nowhere.
+func unresolved(err error) string {
+	if r, is := errors.AsType[*spec.ReferenceError](err); is {
+		return r.Kind + "NotFound"
+	}
+	return "ReferenceNotFound"
+}
+
+// make converges the session to what its record says.
+func (p *pass) make(ctx context.Context) {
+	result, err := compile.Session(p.layout, p.record)
+	if err != nil {
+		p.looked(false)
+		p.fail(err)
+		return
+	}
+	runs := p.memory == remembered
+	bases := p.claims.claim(p.name, result.Bases, runs)
+	for _, name := range bases.dropped {
+		p.queue.add(baseKey(name))
+	}
+	if bases.holder != "" || bases.unknown {
+		p.looked(!p.stands())
+		p.refused(bases)
+		return
+	}
+	if len(bases.wait) > 0 && !p.whole(result) {
+		p.looked(runs || !p.stands())
+		p.await(bases)
+		return
+	}
+	for _, name := range bases.wait {
+		p.queue.add(baseKey(name))
+	}
+	p.converge(ctx, result, bases)
+}
+
+// whole reports whether the session's own objects are all there: it can do
+// without bases then, whatever happens to them.
+func (p *pass) whole(result compile.Result) bool {
+	return len(plan.Make(result.Objects, p.world, plan.Policy{}).Steps) == 0
+}

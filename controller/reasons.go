@@ -1,0 +1,25 @@
+package controller
+
+// The reasons of conditions and events that are not a fault's.
+const (
+	reasonConverged        = "Converged"
+	reasonValid            = "Valid"
+	reasonSlow             = "Slow"
+	reasonNew              = "New"
+	reasonSpecChanged      = "SpecChanged"
+	reasonRepairing        = "Repairing"
+	reasonProvisioning     = "Provisioning"
+	reasonWaitingForBase   = "WaitingForBase"
+	reasonInvalidManifest  = "InvalidManifest"
+	reasonManifestUnknown  = "ManifestUnavailable"
+	reasonAdmitted         = "Admitted"
+	reasonCreated          = "Created"
+	reasonRepaired         = "Repaired"
+	reasonChanged          = "Changed"
+	reasonTerminating      = "Terminating"
+	reasonSwept            = "Swept"
+	reasonRecreating       = "Recreating"
+	reasonRecreateRequired = "RecreateRequired"
+	reasonUpToDate         = "Current"
+	reasonInUse            = "InUse"
+)

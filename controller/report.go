@@ -1,0 +1,279 @@
+package controller
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/status"
+)
+
+// telling is the shortest time between two writes of a status that only say how
+// far something is.
+const telling = 100 * time.Millisecond
+
+// report is what is told of one object: its status file, its events and its
+// lines in the log. Its methods may be called from any goroutine.
+type report struct {
+	writer *status.Writer
+	log    logr.Logger
+
+	mu   sync.Mutex
+	file status.File
+	// written is when the file was last written.
+	written time.Time
+	// later writes what a throttled change left unwritten; nil if nothing is.
+	later *time.Timer
+	// doing is what is being done, since when, and what tells that it takes long.
+	doing doing
+	// removed is set when the object is no more; nothing is written then.
+	removed bool
+}
+
+type doing struct {
+	what  status.Step
+	since time.Time
+	timer *time.Timer
+}
+
+// tell changes the status and writes it.
+func (r *report) tell(change func(*status.File)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.file)
+	r.write()
+}
+
+// mention changes the status and writes it now or a little later.
+func (r *report) mention(pause time.Duration, change func(*status.File)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.file)
+	switch wait := pause - time.Since(r.written); {
+	case wait <= 0:
+		r.write()
+	case r.later == nil:
+		r.later = time.AfterFunc(wait, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.later != nil {
+				r.write()
+			}
+		})
+	}
+}
+
+// write needs the lock.
+func (r *report) write() {
+	if r.later != nil {
+		r.later.Stop()
+		r.later = nil
+	}
+	if r.removed {
+		return
+	}
+	r.written = time.Now()
+	if err := r.writer.Put(r.file); err != nil {
+		r.log.Error(err, "Writing the status failed")
+	}
+}
+
+// event says that something happened; it is in the file with the next write.
+func (r *report) event(kind, reason, message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.happened(kind, reason, message)
+}
+
+// happened needs the lock.
+func (r *report) happened(kind, reason, message string) {
+	r.file.Status.Events = status.AddEvent(r.file.Status.Events, time.Now(), kind, reason, message)
+	r.log.Info(message, "reason", reason, "type", kind)
+}
+
+// begin says what is being done from now on. If it takes long, that is told.
+func (r *report) begin(operation, address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopDoing()
+	now := time.Now()
+	r.doing = doing{
+		what:  status.Step{Operation: operation, Address: address, Since: metav1.NewTime(now)},
+		since: now,
+	}
+	r.doing.timer = time.AfterFunc(slow, r.takesLong)
+}
+
+// end says that nothing is being done.
+func (r *report) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.doing.timer != nil {
+		r.stopDoing()
+		r.file.Status.Step = nil
+	}
+}
+
+func (r *report) stopDoing() {
+	if r.doing.timer != nil {
+		r.doing.timer.Stop()
+	}
+	r.doing = doing{}
+}
+
+// takesLong tells of what takes long, again and again.
+func (r *report) takesLong() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.doing.timer == nil {
+		return // it ended meanwhile
+	}
+	step := r.doing.what
+	if current := r.file.Status.Step; current != nil && current.Address == step.Address {
+		step = *current // with its progress
+	}
+	took := time.Since(r.doing.since).Round(time.Second)
+	message := fmt.Sprintf("step %s has been running for %s", describe(step), took)
+	if r.file.Status.Condition(status.ConditionReconciling) == nil {
+		status.Progress(&r.file.Status, r.file.Metadata.Generation, time.Now(), true, status.Note{Reason: reasonSlow, Message: message})
+	}
+	status.Remark(&r.file.Status, message)
+	r.file.Status.Step = &step
+	if took < 2*slow {
+		r.happened(status.EventWarning, reasonSlow, fmt.Sprintf("step %s takes long", describe(step)))
+	}
+	r.write()
+	r.doing.timer = time.AfterFunc(slow, r.takesLong)
+}
+
+func describe(step status.Step) string {
+	if step.Address == "" {
+		return step.Operation
+	}
+	return step.Operation + " " + step.Address
+}
+
+// remove removes the status of an object that is no more.
+func (r *report) remove() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopDoing()
+	if r.later != nil {
+		r.later.Stop()
+		r.later = nil
+	}
+	r.removed = true
+	if err := r.writer.Remove(r.file.Kind, r.file.Metadata.Name); err != nil {
+		r.log.Error(err, "Removing the status failed")
+	}
+}
+
+// now returns the status as it is.
+func (r *report) now() status.File {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.file
+}
+
+// reports holds the report of each object that there is.
+type reports struct {
+	writer *status.Writer
+	log    *logr.Logger // may be set until the first report is asked for
+
+	mu  sync.Mutex
+	all map[key]*report
+}
+
+func newReports(w *status.Writer, log *logr.Logger) *reports {
+	return &reports{writer: w, log: log, all: map[key]*report{}}
+}
+
+// of returns the report of a key, which goes on where the last one ended.
+func (r *reports) of(k key) *report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.all[k]; known != nil {
+		return known
+	}
+	file, there := r.writer.Get(kinds[k.class], k.name)
+	if !there {
+		file = status.File{
+			TypeMeta: metav1.TypeMeta{Kind: kinds[k.class]},
+			Metadata: status.Metadata{Name: k.name},
+		}
+	}
+	file.Status.Step, file.Status.NextRetry = nil, nil // of a daemon that is no more
+	made := &report{writer: r.writer, log: r.log.WithValues(string(k.class), k.name), file: file}
+	r.all[k] = made
+	return made
+}
+
+// find returns the report of a key if there is one.
+func (r *reports) find(k key) *report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[k]
+}
+
+// known reports whether something was told of a key, be it by a former daemon.
+func (r *reports) known(k key) bool {
+	if r.find(k) != nil {
+		return true
+	}
+	_, there := r.writer.Get(kinds[k.class], k.name)
+	return there
+}
+
+// drop removes the report of a key, and its file.
+func (r *reports) drop(k key) {
+	r.of(k).remove()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.all, k)
+}
+
+// keys returns every key that has a report or a status file of a former daemon.
+func (r *reports) keys() []key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var keys []key
+	for k := range r.all {
+		keys = append(keys, k)
+	}
+	for class, kind := range kinds {
+		for _, name := range r.writer.Names(kind) {
+			if k := (key{class, name}); r.all[k] == nil {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
+
+// files returns every status as it is.
+func (r *reports) files() []status.File {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var files []status.File
+	for _, one := range r.all {
+		files = append(files, one.now())
+	}
+	return files
+}
+
+// rest stops all timers: nothing more will be told.
+func (r *reports) rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.all {
+		one.mu.Lock()
+		if one.later != nil {
+			one.write()
+		}
+		one.stopDoing()
+		one.mu.Unlock()
+	}
+}

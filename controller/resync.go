@@ -1,0 +1,78 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"coppice.dev/reconcile/object"
+)
+
+// attend looks at everything from time to time until the context ends. Nothing
+// depends on it but what nobody tells of: lost events, a source that came back,
+// an object of ours that appeared out of nowhere.
+func (c *Controller) attend(ctx context.Context) {
+	tick := time.NewTicker(c.Resync)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		// Spread, so that a resync of many sessions never stands in the way
+		// of a change to one.
+		var keys []key
+		c.lookAtAll(ctx, func(k key) { keys = append(keys, k) })
+		for i, k := range keys {
+			c.queue.after(k, c.Resync/2*time.Duration(i)/time.Duration(len(keys)))
+		}
+	}
+}
+
+// lookAtAll passes every key there is: what manifests name, what a status file
+// is left of, and what labels in the world name. Looking for labels may take
+// time, so that comes last, and the keys before it do not wait for it.
+func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
+	set, _ := c.manifestsNow()
+	visited := map[key]struct{}{}
+	pass := func(k key) {
+		if _, was := visited[k]; !was {
+			visited[k] = struct{}{}
+			visit(k)
+		}
+	}
+	var sessions []string
+	for k := range set.Entries {
+		if class, known := classes[k.Kind]; known {
+			pass(key{class, k.Name})
+			if class == classSession {
+				sessions = append(sessions, k.Name)
+			}
+		}
+	}
+	for _, p := range builtin() {
+		pass(key{classProfile, p.Name})
+	}
+	for _, path := range troubled(set) {
+		pass(key{classManifest, path})
+	}
+	for _, k := range c.reports.keys() {
+		pass(k)
+	}
+	owners, err := c.kernel.Owners(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.Log.Error(err, "Looking for what there is failed; bases that nobody wants stay until it works")
+	}
+	for _, o := range owners {
+		if o.Class == object.Session {
+			sessions = append(sessions, o.Name)
+		}
+	}
+	freed := c.claims.expect(err == nil, sessions...)
+	for _, o := range owners {
+		pass(keyOf(o))
+	}
+	if freed {
+		c.freed()
+	}
+}

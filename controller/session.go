@@ -1,0 +1,254 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/manifests"
+	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// pass is one look at one session.
+type pass struct {
+	*Controller
+	name   string
+	key    key
+	owner  object.Owner
+	report *report
+
+	set   manifests.Set
+	refs  spec.References
+	entry manifests.Entry // what its manifest says; without a name if there is none
+	named bool            // some manifest names it
+
+	world  object.World
+	memory memory
+	record compile.Record
+	// begun is set when the session is admitted in this pass.
+	begun bool
+	// unready is set when a step was begun during which it cannot be used.
+	unready bool
+	// drift says whether the session runs what its manifests say.
+	drift drift
+	// next is when the session is to be looked at again; zero for no time.
+	next time.Duration
+}
+
+// drift is what the condition UpToDate says.
+type drift struct {
+	status metav1.ConditionStatus
+	note   status.Note
+}
+
+// memory is what the world says about a session's admission.
+type memory int
+
+const (
+	// nothing: it was never admitted.
+	nothing memory = iota
+	// forgotten: it was, and its record cannot be read.
+	forgotten
+	// unseen: its home could not be looked at.
+	unseen
+	// remembered: the record is there.
+	remembered
+)
+
+// session takes one pass over a session.
+func (c *Controller) session(ctx context.Context, name string) {
+	p := pass{Controller: c, name: name, key: sessionKey(name), owner: object.SessionOwner(name)}
+	p.set, p.refs = c.manifestsNow()
+	of := manifests.Key{Kind: spec.KindSession, Name: name}
+	p.entry, p.named = p.set.Entries[of]
+	if p.named || c.reports.known(p.key) {
+		p.report = c.reports.of(p.key)
+		p.report.see(p.entry)
+		p.report.begin("Observe", "")
+		defer func() { p.report.end() }()
+	}
+	p.world = c.kernel.Observe(ctx, p.owner, nil)
+	if ctx.Err() != nil {
+		return // a cancelled look says nothing
+	}
+	p.recall()
+	unwanted := !p.named && !p.set.MayHold(of)
+	if unwanted && p.world.Empty() {
+		p.gone()
+		return
+	}
+	p.report = c.reports.of(p.key) // it has earned a status by now
+	switch {
+	case p.memory == unseen:
+		p.looked(false)
+		p.blind(p.world.Blind[object.KindHome])
+	case unwanted:
+		p.sweep(ctx)
+	case p.entry.Object == nil && p.memory != remembered:
+		p.looked(!p.stands())
+		p.undefined()
+	case p.memory == remembered:
+		p.keep(ctx)
+	default:
+		p.begin(ctx)
+	}
+}
+
+// recall reads what the home remembers.
+func (p *pass) recall() {
+	if home, there := p.world.Home(); there {
+		record, err := compile.Decode(home.Admitted)
+		if err == nil && record.Session.Name == p.name {
+			p.memory, p.record = remembered, record
+			return
+		}
+	}
+	switch _, there := p.world.Find(object.At(object.GroupHome, "home")); {
+	case there:
+		p.memory = forgotten
+	case p.world.Blind[object.KindHome] != "":
+		p.memory = unseen
+	}
+}
+
+// stands reports whether there is anything that may stand on a base.
+func (p *pass) stands() bool {
+	for _, o := range p.world.Objects {
+		if o.Kind == object.KindNamespace || o.Kind == object.KindView {
+			return true
+		}
+	}
+	return p.world.Blind[object.KindNamespace] != "" || p.world.Blind[object.KindView] != ""
+}
+
+// looked says that the session was looked at; sure that all it stands on is
+// what it claims.
+func (p *pass) looked(sure bool) {
+	if p.claims.looked(p.name, sure) {
+		p.freed()
+	}
+}
+
+// gone forgets a session of which nothing is left and that nobody wants.
+func (p *pass) gone() {
+	bases, refused := p.claims.release(p.name)
+	p.handOn(bases, refused)
+	if p.claims.forget(p.name) {
+		p.freed()
+	}
+	p.names()
+	if p.reports.known(p.key) {
+		p.forget(p.key)
+	} else {
+		p.mu.Lock()
+		delete(p.tended, p.key)
+		p.mu.Unlock()
+	}
+	p.queue.succeeded(p.key)
+}
+
+// handOn looks at the bases that a session gave back, and at those who may have
+// waited for them.
+func (p *pass) handOn(bases, refused []string) {
+	for _, b := range bases {
+		p.queue.renew(baseKey(b))
+	}
+	for _, s := range refused {
+		p.queue.renew(sessionKey(s))
+	}
+}
+
+// names says which chroots and profiles the session has to do with.
+func (p *pass) names(keys ...key) { p.queue.soon(p.links.set(p.name, keys...)...) }
+
+// undefined tells that nobody knows what the session is to be: there is no
+// good manifest, and there never was one that it was admitted with.
+func (p *pass) undefined() {
+	if len(p.entry.Problems) > 0 {
+		note := invalid(p.entry)
+		p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Stalled: &note})
+		return
+	}
+	p.finish(status.Verdict{
+		Ready: metav1.ConditionUnknown, Work: status.WorkWaiting,
+		Note: status.Note{Reason: reasonManifestUnknown, Message: unavailable(p.set, p.entry)},
+	})
+}
+
+// blind tells that the home could not be looked at. Nothing is done then.
+func (p *pass) blind(why string) {
+	p.fail(&fault.Fault{
+		Reason: fault.Blind, Doing: "look at the home of session " + p.name + ": " + why,
+		Hint: "nothing is done before that works",
+	})
+}
+
+// finish tells how the pass ended, which did not fail.
+func (p *pass) finish(v status.Verdict) {
+	p.queue.succeeded(p.key)
+	if p.next > 0 {
+		p.queue.after(p.key, p.next)
+	}
+	p.tell(v, time.Time{})
+}
+
+// fail tells that the pass failed, and that it is tried again.
+func (p *pass) fail(err error) {
+	note := status.Explain(err)
+	v := status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkRetrying}
+	was := p.report.now().Status.Condition(status.ConditionReady)
+	switch {
+	case fault.ReasonOf(err) == fault.Blind:
+		v.Ready = metav1.ConditionUnknown
+	case !p.unready && was != nil && was.Status == metav1.ConditionTrue:
+		// What failed did not touch what is used.
+		v.Ready, v.Note = metav1.ConditionTrue, status.Note{Reason: was.Reason, Message: was.Message}
+		v.WorkMessage = note.Message
+	}
+	if status.NeedsPerson(err) {
+		v.Stalled = &note
+	}
+	p.report.event(status.EventWarning, note.Reason, note.Message)
+	pause := p.queue.failedWith(p.key, err)
+	if p.next > 0 {
+		p.queue.after(p.key, p.next)
+	}
+	p.tell(v, time.Now().Add(pause))
+}
+
+// tell writes a verdict and all else that is known of the session.
+func (p *pass) tell(v status.Verdict, retry time.Time) {
+	p.report.end()
+	v.UpToDate, v.UpToDateNote = p.drift.status, p.drift.note
+	if len(p.entry.Problems) > 0 {
+		note := invalid(p.entry)
+		v.Stalled = &note
+	}
+	p.report.tell(func(f *status.File) {
+		s := &f.Status
+		p.describe(s)
+		s.Step, s.NextRetry = nil, nil
+		if !retry.IsZero() {
+			at := metav1.NewTime(retry)
+			s.NextRetry = &at
+		}
+		if p.memory == remembered || p.begun {
+			f.Metadata.UID = p.record.UID
+		}
+		status.Judge(s, f.Metadata.Generation, time.Now(), v)
+	})
+}
+
+// count says how many objects a session has, in words.
+func count(n int) string {
+	if n == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d objects", n)
+}
