@@ -88,16 +88,16 @@ func lookOnce(folder Folder) pass {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if considered(name) {
+		if Considered(name) {
 			p.files = append(p.files, read(dir, folder.Path, name))
 		}
 	}
 	return p
 }
 
-// considered tells manifests from what editors and sync tools leave beside them:
+// Considered tells manifests from what editors and sync tools leave beside them:
 // hidden files, backups, and everything with another ending.
-func considered(name string) bool {
+func Considered(name string) bool {
 	switch filepath.Ext(name) {
 	case ".yaml", ".yml", ".json":
 		return !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, "~")

@@ -209,6 +209,9 @@ func (k *Kernel) Inspect(ctx context.Context, s spec.Source) (compile.Facts, err
 	return inspect.Source(ctx, s)
 }
 
+// Layout returns the paths that objects live at.
+func (k *Kernel) Layout() layout.Layout { return k.layout }
+
 // Room tells where sessions' namespaces are.
 func (k *Kernel) Room() *namespace.Room { return k.room }
 

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coppice.dev/manifests"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+func newDelete(c *cli) *cobra.Command {
+	var files []string
+	var wait bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:     "delete KIND NAME... | KIND/NAME... | -f FILE",
+		Aliases: []string{"rm"},
+		Short:   "Leave nothing behind of sessions",
+		Long: `Delete objects: take their manifests out of the watched folder, and wait until
+nothing is left of them. A manifest that people or a sync tool wrote is never
+touched; the command then says which file to remove.`,
+		Example: `  coppice delete session build-1
+  coppice delete -f session.yaml`,
+		ValidArgsFunction: c.completeReferences,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			refs, err := c.toDelete(args, files)
+			if err != nil {
+				return err
+			}
+			for _, ref := range refs {
+				if err := c.delete(ref); err != nil {
+					return err
+				}
+			}
+			for _, ref := range refs {
+				if wait && ref.noun.kind == spec.KindSession {
+					if err := c.waitFor(cmd.Context(), ref, goal{gone: true}, timeout, nil); err != nil {
+						return err
+					}
+				}
+				fmt.Fprintf(c.out, "%s deleted\n", ref)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "delete what these manifests name; - for standard input")
+	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
+	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
+	return cmd
+}
+
+// toDelete returns what the command line names.
+func (c *cli) toDelete(args, files []string) ([]reference, error) {
+	refs, err := parseReferences(args)
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := c.readInputs(files)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range inputs {
+		for _, d := range in.documents { // a mistake in it does not matter here
+			if d.Kind != "" && d.Name != "" {
+				refs = append(refs, reference{nounOf(d.Kind), d.Name})
+			}
+		}
+	}
+	if len(refs) == 0 {
+		return nil, usagef("what is to be deleted? Name it as KIND NAME or KIND/NAME, such as session/build-1, or with -f")
+	}
+	return refs, nil
+}
+
+// delete takes an object's manifest away.
+func (c *cli) delete(ref reference) error {
+	file, err := c.one(ref)
+	missing, isMissing := errors.AsType[*notFoundError](err)
+	if err != nil && !isMissing {
+		return err
+	}
+	if !isMissing && file.Status.Source == nil && file.Status.Phase == status.Terminating {
+		return nil // it is going already
+	}
+	key := manifests.Key{Kind: ref.noun.kind, Name: ref.name}
+	folder := c.ephemeral()
+	if file.Status.Source != nil {
+		at := file.Status.Source.Manifest
+		if filepath.Base(at) != manifests.FileName(key) {
+			if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return fmt.Errorf("%s is written in %s, which is not this command's to change; remove it there", ref, at)
+		}
+		folder = filepath.Dir(at)
+	}
+	there, err := manifests.Remove(folder, key)
+	if err != nil {
+		return err
+	}
+	if !there && isMissing {
+		return missing
+	}
+	return nil
+}
+
+// deleteQuietly is delete for what this command itself made.
+func (c *cli) deleteQuietly(ctx context.Context, ref reference, timeout time.Duration) error {
+	if _, err := manifests.Remove(c.ephemeral(), manifests.Key{Kind: ref.noun.kind, Name: ref.name}); err != nil {
+		return err
+	}
+	return c.waitFor(ctx, ref, goal{gone: true}, timeout, nil)
+}

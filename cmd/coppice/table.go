@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"coppice.dev/status"
+)
+
+// column is one column of the table of a kind.
+type column struct {
+	name string
+	wide bool // shown by -o wide only
+	cell func(status.File, tableOptions) string
+}
+
+// tableOptions are how a table is printed.
+type tableOptions struct {
+	wide      bool
+	noHeaders bool
+	now       time.Time
+}
+
+var (
+	columnName  = column{"Name", false, func(f status.File, _ tableOptions) string { return f.Metadata.Name }}
+	columnPhase = column{"Phase", false, func(f status.File, _ tableOptions) string { return string(f.Status.Phase) }}
+	columnReady = column{"Ready", false, func(f status.File, _ tableOptions) string {
+		return string(condition(f.Status, status.ConditionReady).Status)
+	}}
+	columnManifest = column{"Manifest", true, func(f status.File, _ tableOptions) string {
+		if f.Status.Source == nil {
+			return ""
+		}
+		return f.Status.Source.Manifest
+	}}
+	columnSessions = column{"Sessions", false, func(f status.File, _ tableOptions) string {
+		return strconv.Itoa(len(f.Status.Sessions))
+	}}
+	columnMessage = column{"Message", false, func(f status.File, o tableOptions) string { return remark(f.Status, o) }}
+)
+
+// columnsOf returns the columns of the table of a kind.
+func columnsOf(n noun) []column {
+	switch n.singular {
+	case "session":
+		return []column{
+			columnName, columnPhase, columnReady,
+			{"Chroot", false, func(f status.File, _ tableOptions) string { return orDash(f.Status.Chroot) }},
+			{"Age", false, func(f status.File, o tableOptions) string { return age(f.Status.Admitted, o.now) }},
+			{"Inside", true, func(f status.File, _ tableOptions) string { return strconv.Itoa(len(f.Status.Leases)) }},
+			{"Root", true, func(f status.File, _ tableOptions) string { return orDash(f.Status.Root) }},
+			columnManifest, columnMessage,
+		}
+	case "manifest":
+		return []column{
+			columnName, columnPhase,
+			{"Problems", false, func(f status.File, _ tableOptions) string { return strconv.Itoa(len(f.Status.Problems)) }},
+			columnMessage,
+		}
+	default:
+		return []column{columnName, columnPhase, columnReady, columnSessions, columnManifest, columnMessage}
+	}
+}
+
+// printTable prints the objects of one kind as a table.
+func printTable(w io.Writer, n noun, files []status.File, o tableOptions) error {
+	table := &metav1.Table{}
+	columns := columnsOf(n)
+	for _, c := range columns {
+		definition := metav1.TableColumnDefinition{Name: c.name, Type: "string"}
+		if c.wide {
+			definition.Priority = 1
+		}
+		table.ColumnDefinitions = append(table.ColumnDefinitions, definition)
+	}
+	for _, f := range files {
+		row := metav1.TableRow{Object: runtime.RawExtension{}}
+		for _, c := range columns {
+			row.Cells = append(row.Cells, c.cell(f, o))
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	printer := printers.NewTablePrinter(printers.PrintOptions{Wide: o.wide, NoHeaders: o.noHeaders})
+	return printer.PrintObj(table, w)
+}
+
+// longestRemark keeps a row on one line of most terminals.
+const longestRemark = 72
+
+// remark is what is worth saying about an object in a table: what is being done
+// to it, or what is wrong. All being well, it says nothing.
+func remark(s status.Status, o tableOptions) string {
+	text := ""
+	switch {
+	case s.Step != nil && s.Phase != status.Ready:
+		text = doing(*s.Step)
+	case s.Phase != status.Ready:
+		text = why(s)
+	case condition(s, status.ConditionUpToDate).Status == metav1.ConditionFalse:
+		text = condition(s, status.ConditionUpToDate).Message
+	}
+	text, _, more := strings.Cut(text, "\n")
+	if runes := []rune(text); !o.wide && len(runes) > longestRemark {
+		return string(runes[:longestRemark-1]) + "…"
+	} else if more {
+		return text + " …"
+	}
+	return text
+}
+
+// doing says in a few words what is being done.
+func doing(s status.Step) string {
+	text := strings.ToLower(s.Operation) + " " + s.Address
+	if s.Total > 0 {
+		text += fmt.Sprintf(", %d%%", s.Done*100/s.Total)
+	} else if s.Done > 0 {
+		text += ", " + bytes(s.Done)
+	}
+	return text
+}
+
+// bytes prints a number of bytes for people.
+func bytes(n int64) string {
+	value, unit := float64(n), 0
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for value >= 1024 && unit < len(units)-1 {
+		value, unit = value/1024, unit+1
+	}
+	if unit == 0 || value >= 100 {
+		return fmt.Sprintf("%.0f %s", value, units[unit])
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
+}
+
+func age(since *metav1.Time, now time.Time) string {
+	if since == nil {
+		return "-"
+	}
+	return duration.HumanDuration(max(0, now.Sub(since.Time)))
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coppice.dev/cmd/internal/presence"
+	"coppice.dev/status"
+)
+
+// goal is what is waited for.
+type goal struct {
+	gone      bool
+	condition string
+	value     string
+}
+
+// parseGoal reads the value of --for.
+func parseGoal(text string) (goal, error) {
+	if text == "delete" {
+		return goal{gone: true}, nil
+	}
+	kind, rest, _ := strings.Cut(text, "=")
+	if kind != "condition" || rest == "" {
+		return goal{}, usagef("--for=%s: want condition=Ready, condition=Ready=False or delete", text)
+	}
+	name, value, given := strings.Cut(rest, "=")
+	if !given {
+		value = "True"
+	}
+	for known := range strings.FieldsSeq("Ready Reconciling Stalled UpToDate") {
+		if strings.EqualFold(name, known) {
+			name = known
+		}
+	}
+	switch strings.ToLower(value) {
+	case "true", "false", "unknown":
+	default:
+		return goal{}, usagef("--for=%s: a condition is True, False or Unknown", text)
+	}
+	return goal{condition: name, value: strings.ToUpper(value[:1]) + strings.ToLower(value[1:])}, nil
+}
+
+func (g goal) String() string {
+	switch {
+	case g.gone:
+		return "gone"
+	case g.value == "True":
+		return g.condition
+	}
+	return g.condition + "=" + g.value
+}
+
+// met reports whether the object's status, nil if there is none, is the goal.
+func (g goal) met(f *status.File) bool {
+	switch {
+	case g.gone:
+		return f == nil
+	case f == nil:
+		return false
+	case g.value == "True":
+		return f.IsTrue(g.condition)
+	}
+	return string(condition(f.Status, g.condition).Status) == g.value
+}
+
+func newWait(c *cli) *cobra.Command {
+	var text string
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "wait --for=condition=Ready|delete KIND/NAME...",
+		Short: "Wait until sessions are ready, or gone",
+		Example: `  coppice wait --for=condition=Ready session/build-1 --timeout=1m
+  coppice wait --for=delete session/build-1`,
+		ValidArgsFunction: c.completeReferences,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			refs, err := parseReferences(args)
+			if err != nil {
+				return err
+			}
+			if len(refs) == 0 {
+				return usagef("what is to be waited for? Name it as KIND/NAME, such as session/build-1")
+			}
+			g, err := parseGoal(text)
+			if err != nil {
+				return err
+			}
+			for _, ref := range refs {
+				if err := c.waitFor(cmd.Context(), ref, g, timeout, nil); err != nil {
+					return err
+				}
+				fmt.Fprintf(c.out, "%s %s\n", ref, waited(g))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&text, "for", "condition=Ready", "condition=NAME[=VALUE] or delete")
+	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each; 0 is to look once")
+	return cmd
+}
+
+func waited(g goal) string {
+	if g.gone {
+		return "is gone"
+	}
+	return "condition met"
+}
+
+// errTimeout is why a wait ends that has a time limit.
+var errTimeout = errors.New("timed out")
+
+// lookAgain is how often a wait looks without having been told of a change: an
+// object that went before the watch began makes no change.
+const lookAgain = time.Second
+
+// waitFor waits until the object meets the goal. each, if there is one, is told
+// every status meanwhile, nil for none; its error ends the wait.
+func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.Duration, each func(*status.File) error) error {
+	if _, err := os.Stat(c.layout().Status()); err != nil && !g.gone {
+		if _, running, _ := presence.Look(c.runDir); !running {
+			return c.absent() // waiting does not help
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+	changes, err := status.Watch(ctx, c.layout().Status(), ref.noun.kind)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		last, err := c.peek(ref)
+		if err != nil || g.met(last) {
+			return err
+		}
+		if each != nil {
+			if err := each(last); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if cause := context.Cause(ctx); !errors.Is(cause, errTimeout) {
+				return &codeError{code: exitInterrupted} // whoever did it knows
+			}
+			return fmt.Errorf("%s is not %s after %s: %s", ref, g, timeout, c.standing(ref, last))
+		case <-changes:
+		case <-tick.C:
+		}
+	}
+}
+
+// peek reads the status of an object, nil if there is none.
+func (c *cli) peek(ref reference) (*status.File, error) {
+	file, err := status.Read(c.layout().Status(), ref.noun.kind, ref.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // no status is an answer, not a mistake
+	}
+	return &file, err
+}
+
+// standing says how things are with an object.
+func (c *cli) standing(ref reference, f *status.File) string {
+	text := "there is no such " + ref.noun.singular
+	if f != nil {
+		text = why(f.Status)
+		if f.Status.Step != nil {
+			text = doing(*f.Status.Step) + " since " + f.Status.Step.Since.Format(time.TimeOnly) + "; " + text
+		}
+	}
+	if gone := c.controllerGone(); gone != "" {
+		text += "; " + gone
+	}
+	return text
+}

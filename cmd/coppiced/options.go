@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"coppice.dev/reconcile/layout"
+)
+
+// defaultManifestDir is watched if no --manifest-dir is given.
+const defaultManifestDir = "/etc/coppice/manifests.d"
+
+// options are what the command line says.
+type options struct {
+	manifestDirs []string
+	stateDir     string
+	runDir       string
+	once         bool
+	logFormat    string
+	logLevel     string
+	workers      int
+	resync       time.Duration
+}
+
+func (o *options) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&o.manifestDirs, "manifest-dir", nil,
+		"folder of manifests to watch; may be given more than once (default "+defaultManifestDir+")")
+	flags.StringVar(&o.stateDir, "state-dir", "/var/lib/coppice", "folder for what survives a reboot")
+	flags.StringVar(&o.runDir, "run-dir", "/run/coppice", "folder for what does not; its subfolder manifests is watched too")
+	flags.BoolVar(&o.once, "once", false, "converge once, then end: 0 if all is ready, 1 if not")
+	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	flags.StringVar(&o.logLevel, "log-level", "info", "error, info, debug or trace")
+	flags.IntVar(&o.workers, "workers", 4, "how many sessions are worked on at the same time")
+	flags.DurationVar(&o.resync, "resync", 45*time.Second, "how often everything is looked at again without a cause")
+}
+
+// complete fills in what was left out and makes every path absolute and clean.
+func (o *options) complete() error {
+	if len(o.manifestDirs) == 0 {
+		o.manifestDirs = []string{defaultManifestDir}
+	}
+	for i := range o.manifestDirs {
+		if err := absolute("--manifest-dir", &o.manifestDirs[i]); err != nil {
+			return err
+		}
+	}
+	if err := absolute("--state-dir", &o.stateDir); err != nil {
+		return err
+	}
+	if err := absolute("--run-dir", &o.runDir); err != nil {
+		return err
+	}
+	if o.stateDir == o.runDir {
+		return errors.New("--state-dir and --run-dir must be two folders")
+	}
+	if o.workers < 1 {
+		return fmt.Errorf("--workers %d: at least one is needed", o.workers)
+	}
+	if o.resync < time.Second {
+		return fmt.Errorf("--resync %s: at least 1s", o.resync)
+	}
+	// The folder is watched anyway; naming it as a lasting one too would give
+	// every manifest in it twice.
+	ephemeral := o.layout().Manifests()
+	o.manifestDirs = slices.DeleteFunc(o.manifestDirs, func(dir string) bool { return dir == ephemeral })
+	slices.Sort(o.manifestDirs)
+	o.manifestDirs = slices.Compact(o.manifestDirs)
+	for _, dir := range o.manifestDirs {
+		if within(dir, o.layout().Status()) || within(dir, o.stateDir) {
+			return fmt.Errorf("--manifest-dir %s lies among what coppiced itself writes: choose another folder", dir)
+		}
+	}
+	return nil
+}
+
+func (o *options) layout() layout.Layout { return layout.Layout{State: o.stateDir, Run: o.runDir} }
+
+func absolute(flag string, path *string) error {
+	if *path == "" {
+		return fmt.Errorf("%s: the path is empty", flag)
+	}
+	abs, err := filepath.Abs(*path)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", flag, *path, err)
+	}
+	*path = abs
+	return nil
+}
+
+// within reports whether path is dir or below it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, dir+"/")
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/go-logr/logr"
+
+	"coppice.dev/cmd/internal/presence"
+	"coppice.dev/cmd/internal/version"
+	"coppice.dev/controller"
+	"coppice.dev/manifests"
+	"coppice.dev/reconcile/kernel"
+	"coppice.dev/reconcile/kernel/drift"
+	"coppice.dev/reconcile/object"
+	"coppice.dev/status"
+)
+
+// deafness is how long nothing is heard of drift after listening failed, before
+// it is tried again. The resync stands in for it.
+const deafness = time.Minute
+
+// run opens everything, converges, and closes it.
+func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err error) {
+	if os.Geteuid() != 0 {
+		return errors.New("only root can mount: start it as root")
+	}
+	if err := o.resolve(); err != nil {
+		return err
+	}
+	l := o.layout()
+	var c *controller.Controller // set before anything can report to it
+	k, err := kernel.Open(kernel.Config{
+		Layout:   l,
+		Progress: func(id object.ID, done, total int64) { c.Progress(id, done, total) },
+		GivenUp: func(id object.ID, err error) {
+			log.Error(err, "Undoing a hook failed for the last time; going on without", "object", id.String())
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.Close()) }()
+	here, err := presence.Announce(o.runDir, presence.Facts{
+		PID: os.Getpid(), Version: version.Number(), Started: time.Now().UTC(),
+		StateDir: o.stateDir, ManifestDirs: o.manifestDirs, EphemeralDir: l.Manifests(),
+	})
+	if err != nil {
+		return err
+	}
+	defer here.Close()
+	writer, err := status.New(l.Status())
+	if err != nil {
+		return err
+	}
+	c = controller.New(k, l, writer)
+	c.Inspect, c.Log, c.Workers, c.Resync = k.Inspect, log, o.workers, o.resync
+	source := o.source(c, log)
+	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
+	if o.once {
+		return once(ctx, c, k, source, out)
+	}
+	return serve(ctx, c, k, source, log)
+}
+
+// resolve makes the folders and takes links out of their paths: the kernel tells
+// of mounts by the paths that have none.
+func (o *options) resolve() error {
+	for _, folder := range []struct {
+		path *string
+		mode os.FileMode
+	}{{&o.stateDir, 0o755}, {&o.runDir, 0o755}} {
+		if err := os.MkdirAll(*folder.path, folder.mode); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		real, err := filepath.EvalSymlinks(*folder.path)
+		if err != nil {
+			return fmt.Errorf("follow links: %w", err)
+		}
+		*folder.path = real
+	}
+	folders := []string{o.layout().Manifests()}
+	if slices.Contains(o.manifestDirs, defaultManifestDir) {
+		// A missing folder is one that somebody took away, and stops all sweeping.
+		// On a fresh machine nobody has made this one yet.
+		folders = append(folders, defaultManifestDir)
+	}
+	for _, folder := range folders {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("make folder of manifests: %w", err)
+		}
+	}
+	return nil
+}
+
+// source returns the watched folders.
+func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.Source {
+	s := &manifests.Source{
+		OnChange:  c.Changed,
+		Resync:    o.resync,
+		OnTrouble: func(err error) { log.Error(err, "Not told of changes in folders") },
+	}
+	for _, dir := range o.manifestDirs {
+		s.Folders = append(s.Folders, manifests.Folder{Path: dir})
+	}
+	s.Folders = append(s.Folders, manifests.Folder{Path: o.layout().Manifests(), Ephemeral: true})
+	return s
+}
+
+// once converges once and says what came of it.
+func once(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, out io.Writer) error {
+	source.Refresh()
+	summary, err := c.Once(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.EmptyTrash(ctx); err != nil {
+		return err
+	}
+	for _, name := range summary.Swept {
+		fmt.Fprintf(out, "swept      %s\n", name)
+	}
+	for _, name := range summary.Ready {
+		fmt.Fprintf(out, "ready      %s\n", name)
+	}
+	for _, u := range summary.NotReady {
+		fmt.Fprintf(out, "not ready  %s: %s: %s\n", u.Name, u.Reason, u.Message)
+	}
+	if len(summary.NotReady) > 0 {
+		return errNotReady
+	}
+	return nil
+}
+
+// serve converges until the context ends.
+func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, log logr.Logger) error {
+	var others sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer others.Wait()
+	defer cancel()
+	source.Refresh() // so that the controller knows what is wanted when it starts
+	others.Go(func() { source.Run(ctx) })
+	others.Go(func() { hear(ctx, k, c, log) })
+	others.Go(func() {
+		k.TendTrash(ctx, func(err error) { log.Error(err, "Something in the trash cannot be removed; it is tried again") })
+	})
+	others.Go(func() { watchdog(ctx, log, func() bool { return true }) })
+	notify(log, daemon.SdNotifyReady)
+	notifyStatus(log, "converging")
+	err := c.Run(ctx)
+	notify(log, daemon.SdNotifyStopping)
+	log.Info("Ending; all sessions stay as they are")
+	return err
+}
+
+// hear passes on what the kernel tells of mounts.
+func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger) {
+	for ctx.Err() == nil {
+		err := drift.Watcher{Layout: k.Layout()}.Run(ctx, c.Touch)
+		if err == nil {
+			return
+		}
+		log.Error(err, "Not told of drift; sessions are looked at from time to time instead")
+		select {
+		case <-ctx.Done():
+		case <-time.After(deafness):
+		}
+	}
+}
