@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,9 @@ import (
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/layout"
 )
+
+// dying is how long a controller that was killed may take to be gone.
+const dying = time.Second
 
 // lockState takes the lock of the state folder. The kernel lets go of it when
 // the process ends, however it ends.
@@ -26,6 +30,10 @@ func lockState(path string) (*os.File, error) {
 		return nil, fault.Disk("open the lock", err)
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for deadline := time.Now().Add(dying); errors.Is(err, unix.EWOULDBLOCK) && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = ErrInUse
 	}
