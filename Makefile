@@ -9,7 +9,7 @@ DESTDIR ?=
 PREFIX  ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOLS   := $(CURDIR)/bin/tools
-LDFLAGS := -s -w -X coppice.dev/cmd/version.Version=$(VERSION)
+LDFLAGS := -s -w -X coppice.dev/cmd/internal/version.number=$(VERSION)
 
 # Where `make run` keeps its state; nothing outside of it is touched.
 RUN_PREFIX ?= /tmp/coppice
