@@ -54,15 +54,15 @@ func (s *scripted) Do(_ context.Context, step plan.Step) error {
 var sessionOwner = object.SessionOwner("s")
 
 func wanted() []object.Object {
-	make := func(a string, s object.Spec) object.Object {
+	at := func(a string, s object.Spec) object.Object {
 		return object.Object{ID: object.ID{Owner: sessionOwner, Address: object.Address(a)}, Spec: s}
 	}
 	return []object.Object{
-		make("0-home/home", object.Home{}),
-		make("3-write/upper", object.Upper{Dir: "/u"}),
-		make("4-root/namespace", object.Namespace{Type: object.RootOverlay}),
-		make("5-mounts/proc", object.Mount{Type: "proc", Target: "/proc"}),
-		make("7-view/root", object.View{Path: "/v"}),
+		at("0-home/home", object.Home{}),
+		at("3-write/upper", object.Upper{Dir: "/u"}),
+		at("4-root/namespace", object.Namespace{Type: object.RootOverlay}),
+		at("5-mounts/proc", object.Mount{Type: "proc", Target: "/proc"}),
+		at("7-view/root", object.View{Path: "/v"}),
 	}
 }
 

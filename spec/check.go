@@ -237,8 +237,7 @@ func (c *checker) leaf(node *yaml.Node, t reflect.Type, path string) {
 // them.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case strings.Contains(options, "inline"):

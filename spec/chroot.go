@@ -9,7 +9,7 @@ import (
 // changed by the sessions that use it, unless its union is "none".
 type Chroot struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec ChrootSpec `json:"spec"`
 }

@@ -8,7 +8,7 @@ import (
 // Profile is what sessions get on top of their root file system.
 type Profile struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec ProfileSpec `json:"spec"`
 }

@@ -3,10 +3,10 @@ package status_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -211,7 +211,7 @@ func TestEventsAreCountedAndFew(t *testing.T) {
 		t.Errorf("thrice the same: %+v", events)
 	}
 	for i := range 40 {
-		events = status.AddEvent(events, noon, status.EventNormal, "Step", fmt.Sprint(i))
+		events = status.AddEvent(events, noon, status.EventNormal, "Step", strconv.Itoa(i))
 	}
 	if len(events) != 20 || events[19].Message != "39" || events[0].Message != "20" {
 		t.Errorf("%d events from %q to %q, want the last 20", len(events), events[0].Message, events[len(events)-1].Message)

@@ -90,7 +90,7 @@ func (w *watch) wait(ctx context.Context, pause time.Duration) bool {
 			return false
 		case <-timer.C:
 			return true
-		case <-w.notify.Errors: // lost events, most of all
+		case _, _ = <-w.notify.Errors: // lost events, most of all
 			return true
 		case event := <-w.notify.Events:
 			for _, folder := range w.kinds {

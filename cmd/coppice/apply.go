@@ -105,10 +105,10 @@ func (c *cli) elsewhere(o spec.Object, folder string) error {
 	if at == filepath.Join(folder, manifests.FileName(key)) {
 		return nil
 	}
-	if _, err := os.Stat(at); err != nil {
-		return nil // it was, and is just going
+	if _, err := os.Stat(at); err == nil {
+		return fmt.Errorf("%s is written in %s already; change it there", key, at)
 	}
-	return fmt.Errorf("%s is written in %s already; change it there", key, at)
+	return nil // it was, and is just going
 }
 
 func referenceTo(o spec.Object) reference { return reference{nounOf(o.GetKind()), o.GetName()} }

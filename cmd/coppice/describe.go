@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -119,7 +120,7 @@ func describeObjects(to io.Writer, objects []status.Object) {
 func describeLeases(to io.Writer, leases []status.Lease, now time.Time) {
 	rows := [][]string{{"PID", "USER", "FOR", "COMMAND"}}
 	for _, l := range leases {
-		rows = append(rows, []string{fmt.Sprint(l.PID), l.User, age(&l.Since, now), l.Command})
+		rows = append(rows, []string{strconv.Itoa(l.PID), l.User, age(&l.Since, now), l.Command})
 	}
 	section(to, "Inside", rows)
 }
@@ -187,7 +188,7 @@ func generation(f status.File) string {
 	if f.Metadata.Generation == 0 {
 		return ""
 	}
-	text := fmt.Sprint(f.Metadata.Generation)
+	text := strconv.FormatInt(f.Metadata.Generation, 10)
 	if f.Status.ObservedGeneration != f.Metadata.Generation {
 		text += fmt.Sprintf(" (acted on: %d)", f.Status.ObservedGeneration)
 	}

@@ -57,7 +57,8 @@ func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
 	if err != nil {
 		return err
 	}
-	n, names := noun{}, []string(nil)
+	var n noun
+	var names []string
 	if len(refs) == 0 {
 		n, err = parseNoun(args[0])
 	} else {

@@ -30,10 +30,12 @@ const (
 // said by then.
 var errNotReady = errors.New("not everything is ready")
 
-func main() {
+func main() { os.Exit(start()) }
+
+func start() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(exitCode(newCommand().ExecuteContext(ctx)))
+	return exitCode(newCommand().ExecuteContext(ctx))
 }
 
 func exitCode(err error) int {

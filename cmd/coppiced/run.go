@@ -81,11 +81,11 @@ func (o *options) resolve() error {
 		if err := os.MkdirAll(*folder.path, folder.mode); err != nil {
 			return fmt.Errorf("make folder: %w", err)
 		}
-		real, err := filepath.EvalSymlinks(*folder.path)
+		direct, err := filepath.EvalSymlinks(*folder.path)
 		if err != nil {
 			return fmt.Errorf("follow links: %w", err)
 		}
-		*folder.path = real
+		*folder.path = direct
 	}
 	folders := []string{o.layout().Manifests()}
 	if slices.Contains(o.manifestDirs, defaultManifestDir) {

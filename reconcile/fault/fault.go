@@ -36,7 +36,7 @@ const (
 )
 
 // Fault is an error with a reason and advice.
-type Fault struct {
+type Fault struct { //nolint:errname // it is more than its error: reason, advice, holders
 	// Reason tells faults apart.
 	Reason Reason
 	// Doing is what was tried on which object: "mount image /srv/a.img".

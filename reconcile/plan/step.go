@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"coppice.dev/reconcile/object"
 )
@@ -41,11 +42,12 @@ func (s Step) Kind() object.Kind {
 
 // String returns one line for logs and tests.
 func (s Step) String() string {
-	line := fmt.Sprintf("%s %s", s.Op, s.ID.Address)
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s %s", s.Op, s.ID.Address)
 	for _, o := range s.Contents {
-		line += " +" + string(o.Address)
+		line.WriteString(" +" + string(o.Address))
 	}
-	return line + ": " + s.Reason
+	return line.String() + ": " + s.Reason
 }
 
 // Held is a difference that is left alone, and why.

@@ -33,7 +33,7 @@ func FuzzPartitions(f *testing.F) {
 
 func FuzzFileSystem(f *testing.F) {
 	f.Add([]byte("hsqs"), int64(0))
-	f.Fuzz(func(t *testing.T, image []byte, offset int64) {
+	f.Fuzz(func(_ *testing.T, image []byte, offset int64) {
 		diskimage.FileSystem(bytes.NewReader(image), offset)
 	})
 }

@@ -314,7 +314,8 @@ func (d Driver) released(ctx context.Context, device string, owner object.Owner)
 		if err != nil {
 			return err
 		}
-		if l, err := object.ParseLabel(text); err != nil || l.Controller != d.Controller || l.Owner != owner {
+		l, notOurs := object.ParseLabel(text)
+		if notOurs != nil || l.Controller != d.Controller || l.Owner != owner {
 			return nil
 		}
 		select {

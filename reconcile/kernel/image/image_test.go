@@ -31,7 +31,9 @@ func newDriver(t *testing.T) image.Driver {
 	t.Cleanup(func() { // whatever a failed test leaves mounted
 		entries, _ := os.ReadDir(d.Layout.BaseMounts())
 		for _, e := range entries {
-			for unix.Unmount(d.Layout.BaseMount(e.Name()), unix.MNT_DETACH) == nil {
+			var err error
+			for err == nil {
+				err = unix.Unmount(d.Layout.BaseMount(e.Name()), unix.MNT_DETACH)
 			}
 		}
 	})

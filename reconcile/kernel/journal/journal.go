@@ -95,7 +95,7 @@ func (j Journal) Write(e Entry) error {
 		return fault.Disk("make journal", err)
 	}
 	if err := renameio.WriteFile(j.path(e.Object.ID), text, 0o600); err != nil {
-		return fault.Disk("write journal of "+e.Object.ID.String(), err)
+		return fault.Disk("write journal of "+e.Object.String(), err)
 	}
 	return nil
 }

@@ -56,8 +56,8 @@ func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e 
 		}
 		seen.Name = e.Mountpoint
 		print := object.PrintOf(m)
-		switch {
-		case m.Type == "bind":
+		switch m.Type {
+		case "bind":
 			if !sources[m.Source].shown(e, place) {
 				continue
 			}

@@ -97,7 +97,7 @@ func (d Driver) KillHooks(session string) error {
 			return removeGroup(group)
 		}
 		if time.Now().After(deadline) {
-			return d.busy(session, "end a hook of session "+session, left, "the kernel does not let go of them; look for a hung disk or network mount")
+			return busy("end a hook of session "+session, left, "the kernel does not let go of them; look for a hung disk or network mount")
 		}
 		if err := killGroup(group); err != nil {
 			return err

@@ -120,7 +120,7 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 		return err
 	}
 	if spec.Wait && len(users) > 0 {
-		return d.busy(session, "end session "+session, users, "it is waited for them, as the session's deletionPolicy says")
+		return busy("end session "+session, users, "it is waited for them, as the session's deletionPolicy says")
 	}
 	if len(users) > 0 {
 		if err := d.end(ctx, session, cmp.Or(spec.Grace, defaultGrace)); err != nil {
@@ -158,7 +158,7 @@ func (d Driver) end(ctx context.Context, session string, grace time.Duration) er
 	if err != nil || len(users) == 0 {
 		return err
 	}
-	return d.busy(session, "kill processes of session "+session, users, "the kernel does not let go of them; look for a hung disk or network mount")
+	return busy("kill processes of session "+session, users, "the kernel does not let go of them; look for a hung disk or network mount")
 }
 
 // signal sends a signal to each process of the session and waits for them to go.
@@ -245,7 +245,7 @@ func (d Driver) users(session string) ([]int, error) {
 	return slices.Compact(pids), nil
 }
 
-func (d Driver) busy(session, doing string, users []int, hint string) error {
+func busy(doing string, users []int, hint string) error {
 	f := &fault.Fault{Reason: fault.Busy, Doing: doing, Hint: hint, Err: errors.New("processes are inside")}
 	for _, pid := range users {
 		f.Holders = append(f.Holders, holders.Describe(pid))

@@ -197,19 +197,21 @@ func release(parent *os.File, name string) error {
 		return err
 	}
 	fd, err := unix.Openat(int(parent.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil // a link or a device: it cannot be marked
+	if err == nil {
+		defer unix.Close(fd)
+		err = clearFlags(fd)
+	} else {
+		err = nil // a link or a device: it cannot be marked
 	}
-	defer unix.Close(fd)
-	return clearFlags(fd)
+	return err
 }
 
 const marks = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND // the bits of FS_IMMUTABLE_FL and FS_APPEND_FL
 
 func clearFlags(fd int) error {
-	flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
-	if err != nil || flags&marks == 0 {
-		return nil // a file system without them
+	flags, unmarkable := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+	if unmarkable != nil || flags&marks == 0 {
+		return nil
 	}
 	return unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^marks))
 }

@@ -80,7 +80,7 @@ func (r gzipReader) Read(p []byte) (int, error) {
 	if err := r.compressed.UnreadByte(); err != nil {
 		return n, err
 	}
-	if err := r.Reader.Reset(r.compressed); err != nil {
+	if err := r.Reset(r.compressed); err != nil {
 		return n, err
 	}
 	r.Multistream(false)
