@@ -24,7 +24,7 @@ func (p *pass) begin(ctx context.Context) {
 	}
 	admitted, err := spec.Admit(session, p.refs, p.entry.Ephemeral)
 	if err != nil {
-		p.names(unique(named(session))...)
+		p.names(unique(append(named(session), anyChroot, anyProfile))...)
 		p.looked(!p.stands())
 		p.letGo()
 		p.pending(err)
@@ -69,6 +69,9 @@ func (p *pass) identity() string {
 func (p *pass) pending(err error) {
 	note := status.Note{Reason: unresolved(err), Message: err.Error()}
 	for _, k := range p.links.named(p.name) {
+		if k.name == "" {
+			continue
+		}
 		of := manifests.Key{Kind: kinds[k.class], Name: k.name}
 		if _, there := p.set.Entries[of]; !there && p.set.MayHold(of) {
 			note.Message += fmt.Sprintf("; %s may be in a manifest that cannot be read", k)
@@ -81,8 +84,9 @@ func (p *pass) pending(err error) {
 func (p *pass) refused(a answer) {
 	note := status.Note{Reason: "SourceHeld", Message: fmt.Sprintf(
 		"session %s uses %s, and one of the two writes to it; delete that session, or give the chroot a union of type overlay", a.holder, a.source)}
-	if a.unknown {
-		note.Message = fmt.Sprintf("%s may be in use by a session that could not be looked at yet: %v", a.source, p.claims.blockers())
+	if a.unknown != "" {
+		note.Message = fmt.Sprintf("%s may be in use: %s", a.source, a.unknown)
+		p.comeBack(forThoseInside)
 	}
 	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting})
 }
@@ -105,9 +109,6 @@ func (p *pass) await(a answer) {
 		p.queue.after(p.key, p.next)
 	}
 	p.tell(v, a.retry)
-	for _, name := range a.wait {
-		p.queue.add(baseKey(name))
-	}
 	if a.step != nil {
 		p.tellStep(p.name, a.step)
 	}

@@ -32,7 +32,7 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 		}
 		own := key{class, k.Name}
 		c.queue.renew(own)
-		for _, name := range c.links.sessions(names(own, before, set)...) {
+		for _, name := range c.links.sessions(append(names(own, before, set), key{class: class})...) {
 			c.queue.renew(sessionKey(name))
 		}
 	}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -24,6 +25,13 @@ import (
 //
 // As long as a session that may stand on anything has not been looked at, or
 // its memory could not be read, no base goes at all.
+//
+// # Why no image is mounted twice when somebody writes to it
+//
+// A claim is refused while another base of the same file is there, claimed or
+// not yet gone. What is there of former daemons, and of which file, is not known
+// at first: bases of images wait until every session was looked at once, and
+// until what nobody claims is gone.
 type claims struct {
 	mu    sync.Mutex
 	bases map[string]*base
@@ -37,6 +45,11 @@ type claims struct {
 	unsure map[string]struct{}
 	// refused are those that wait for a base that others hold.
 	refused map[string]struct{}
+	// leftovers are the bases that are there and that nobody has claimed yet;
+	// true if one was to go and did not.
+	leftovers map[string]bool
+	// since is when this began.
+	since time.Time
 }
 
 // base is what is known of a base.
@@ -63,30 +76,36 @@ func newClaims() *claims {
 	return &claims{
 		bases: map[string]*base{}, held: map[string][]string{},
 		unseen: map[string]struct{}{}, unsure: map[string]struct{}{}, refused: map[string]struct{}{},
+		leftovers: map[string]bool{}, since: time.Now(),
 	}
 }
 
-// expect says which sessions there are, all of them if complete. It returns
-// whether bases may go now that could not before.
-func (c *claims) expect(complete bool, sessions ...string) (freed bool) {
+// expect says which sessions and bases there are, all of them if complete. It
+// returns whether more is possible now than before.
+func (c *claims) expect(complete bool, sessions, bases []string) (freed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := c.complete()
+	defer c.note(&freed)()
 	for _, s := range sessions {
 		if _, known := c.held[s]; !known {
 			c.unseen[s] = struct{}{}
 		}
 	}
+	for _, b := range bases {
+		if _, known := c.leftovers[b]; !known && c.bases[b] == nil {
+			c.leftovers[b] = false
+		}
+	}
 	c.counted = c.counted || complete
-	return c.complete() && !before
+	return false
 }
 
 // looked says that a session was looked at; sure that it stands on nothing but
-// what it claims. It returns whether bases may go now that could not before.
+// what it claims. It returns whether more is possible now than before.
 func (c *claims) looked(session string, sure bool) (freed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := c.complete()
+	defer c.note(&freed)()
 	delete(c.unseen, session)
 	if _, known := c.held[session]; !known {
 		c.held[session] = nil
@@ -96,7 +115,21 @@ func (c *claims) looked(session string, sure bool) (freed bool) {
 	} else {
 		c.unsure[session] = struct{}{}
 	}
-	return c.complete() && !before
+	return false
+}
+
+// note returns a function that sets freed if more is known by then: that every
+// session was seen, or that every claim is known. It needs the lock.
+func (c *claims) note(freed *bool) func() {
+	seen, complete := c.seen(""), c.complete()
+	return func() { *freed = *freed || !seen && c.seen("") || !complete && c.complete() }
+}
+
+// seen reports whether every session but the one given was looked at. It needs
+// the lock.
+func (c *claims) seen(but string) bool {
+	_, is := c.unseen[but]
+	return c.counted && (len(c.unseen) == 0 || is && len(c.unseen) == 1)
 }
 
 // complete reports whether every claim is known. It needs the lock.
@@ -104,23 +137,17 @@ func (c *claims) complete() bool {
 	return c.counted && len(c.unseen) == 0 && len(c.unsure) == 0
 }
 
-// blockers names the sessions because of which not every claim is known.
-func (c *claims) blockers() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := maps.Clone(c.unseen)
-	maps.Copy(all, c.unsure)
-	return slices.Sorted(maps.Keys(all))
-}
-
 // answer is what a session that claims bases is told.
 type answer struct {
 	// holder is the session that holds one of them, and source what it holds.
 	holder, source string
-	// unknown is set when somebody not yet looked at might hold one of them.
-	unknown bool
-	// wait are the keys of the bases that are not ready.
-	wait []string
+	// unknown says why it is not known yet whether somebody holds one of them.
+	unknown string
+	// wait is set while a base is not ready.
+	wait bool
+	// wake are the keys of the bases that are to be looked at now. One that
+	// failed has a pause of its own, which only a new claim ends.
+	wake []string
 	// objects are what the bases are made of.
 	objects []status.Object
 	// err is what is wrong with a base, and retry when it is tried again.
@@ -128,8 +155,6 @@ type answer struct {
 	retry time.Time
 	// step is what is being done for a base that is not ready.
 	step *status.Step
-	// dropped are the keys that it claimed before and claims no more.
-	dropped []string
 }
 
 // claim makes a session stand on these bases and no others, unless somebody
@@ -144,7 +169,7 @@ func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer 
 		}
 	}
 	delete(c.refused, session)
-	a := answer{dropped: c.drop(session, wanted)}
+	a := answer{wake: c.drop(session, wanted)}
 	for _, want := range wanted {
 		key := want.Owner.Name
 		b := c.bases[key]
@@ -152,7 +177,9 @@ func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer 
 			b = &base{claimants: map[string]struct{}{}, waiting: map[string]struct{}{}}
 			c.bases[key] = b
 		}
+		delete(c.leftovers, key)
 		b.want = want
+		_, held := b.claimants[session]
 		b.claimants[session] = struct{}{}
 		if !slices.Contains(c.held[session], key) {
 			c.held[session] = append(c.held[session], key)
@@ -160,8 +187,10 @@ func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer 
 		a.objects = append(a.objects, b.objects...)
 		if !b.ready {
 			b.waiting[session] = struct{}{}
-			a.wait = append(a.wait, key)
-			a.step = b.step
+			a.wait, a.step = true, b.step
+			if b.err == nil || !held {
+				a.wake = append(a.wake, key)
+			}
 		}
 		if b.err != nil {
 			a.err, a.retry = b.err, b.retry
@@ -169,6 +198,9 @@ func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer 
 	}
 	return a
 }
+
+// refused reports whether a claim was refused.
+func (a answer) refused() bool { return a.holder != "" || a.unknown != "" }
 
 // refuse reports who else holds what a session wants, where that cannot be
 // shared. It needs the lock.
@@ -178,26 +210,57 @@ func (c *claims) refuse(session string, wanted []compile.Base) (answer, bool) {
 			if !want.Exclusive && !b.want.Exclusive || !sameFile(want, b.want) {
 				continue
 			}
+			if b.want.Owner == want.Owner && len(b.claimants) == 0 {
+				continue // it is the same one, still there
+			}
 			for holder := range b.claimants {
 				if holder != session {
 					return answer{holder: holder, source: b.want.Source}, true
 				}
 			}
+			if b.want.Owner != want.Owner {
+				why := "it is still mounted for a session that has gone"
+				if b.err != nil {
+					why += ": " + b.err.Error()
+				}
+				return answer{unknown: why, source: want.Source}, true
+			}
 		}
-		if want.Exclusive && !c.complete() && !c.onlyUnseen(session) {
-			return answer{unknown: true, source: want.Source}, true
+		if why := c.doubt(session, want); why != "" {
+			return answer{unknown: why, source: want.Source}, true
 		}
 	}
 	return answer{}, false
 }
 
-// onlyUnseen reports whether the session itself is all that keeps the claims
-// from being complete.
-func (c *claims) onlyUnseen(session string) bool {
+// doubt says why it is not known whether somebody else has a base's file. Who
+// only reads is not held up for long by sessions that cannot be looked at. It
+// needs the lock.
+func (c *claims) doubt(session string, want compile.Base) string {
+	if !ofImage(want) {
+		return ""
+	}
 	rest := maps.Clone(c.unseen)
 	maps.Copy(rest, c.unsure)
 	delete(rest, session)
-	return c.counted && len(rest) == 0
+	hasty := !want.Exclusive && time.Since(c.since) > slow
+	switch {
+	case want.Exclusive && len(rest) > 0, !c.seen(session) && !hasty:
+		return fmt.Sprintf("not all sessions could be looked at yet %v", slices.Sorted(maps.Keys(rest)))
+	case len(rest) > 0:
+		return "" // what is left over may be theirs, and will not go
+	}
+	for key, tried := range c.leftovers {
+		if key != want.Owner.Name && (want.Exclusive || !tried) {
+			return "what nobody uses is still to go: base/" + key
+		}
+	}
+	return ""
+}
+
+// ofImage reports whether a base is the mount of an image.
+func ofImage(b compile.Base) bool {
+	return slices.ContainsFunc(b.Objects, func(o object.Object) bool { return o.Kind() == object.KindImage })
 }
 
 // sameFile reports whether two bases come from one file, whatever path leads
@@ -222,18 +285,18 @@ func (c *claims) release(session string) (bases, refused []string) {
 	return bases, refused
 }
 
-// forget forgets a session of which nothing is left. It returns whether bases
-// may go now that could not before.
+// forget forgets a session of which nothing is left. It returns whether more is
+// possible now than before.
 func (c *claims) forget(session string) (freed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := c.complete()
+	defer c.note(&freed)()
 	c.drop(session, nil)
 	delete(c.held, session)
 	delete(c.refused, session)
 	delete(c.unseen, session)
 	delete(c.unsure, session)
-	return c.complete() && !before
+	return false
 }
 
 // drop takes back a session's claims but for those in keep, and returns the
@@ -317,17 +380,25 @@ func (c *claims) advanced(key string, done, total int64) (*status.Step, []string
 }
 
 // settled says what came of a base's pass. It returns the sessions that are to
-// look at it: those that waited, and all if it failed or works again.
+// look at it: those that waited, and all if it failed or works again. When one
+// has gone, those that were refused may have theirs.
 func (c *claims) settled(key string, f fate, objects []status.Object, err error, retry time.Time) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.bases[key]
-	if b == nil {
-		return nil
+	if f == goes {
+		if _, left := c.leftovers[key]; left {
+			c.leftovers[key] = true
+		}
+		if err == nil {
+			delete(c.leftovers, key)
+		}
+		if b != nil && len(b.claimants) == 0 && err == nil {
+			delete(c.bases, key)
+		}
 	}
-	if len(b.claimants) == 0 && f == goes && err == nil {
-		delete(c.bases, key)
-		return nil
+	if b == nil || c.bases[key] == nil {
+		return slices.Sorted(maps.Keys(c.refused))
 	}
 	affected := b.waiting
 	if (b.err == nil) != (err == nil) || err != nil {

@@ -24,7 +24,7 @@ type Controller struct {
 	Inspect func(context.Context, spec.Source) (compile.Facts, error)
 	// Log gets one line for each change.
 	Log logr.Logger
-	// Workers is how many keys are looked at at the same time.
+	// Workers is how many keys are worked on at the same time.
 	Workers int
 	// Resync is how often everything is looked at again without a cause.
 	Resync time.Duration

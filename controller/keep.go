@@ -148,21 +148,20 @@ func (p *pass) make(ctx context.Context) {
 	}
 	runs := p.memory == remembered
 	bases := p.claims.claim(p.name, result.Bases, runs)
-	for _, name := range bases.dropped {
-		p.queue.add(baseKey(name))
-	}
-	if bases.holder != "" || bases.unknown {
+	if bases.refused() {
 		p.looked(!p.stands())
 		p.refused(bases)
 		return
 	}
-	if len(bases.wait) > 0 && !p.whole(result) {
+	defer func() { // after what is told of waiting for them
+		for _, name := range bases.wake {
+			p.queue.add(baseKey(name))
+		}
+	}()
+	if bases.wait && !p.whole(result) {
 		p.looked(runs || !p.stands())
 		p.await(bases)
 		return
-	}
-	for _, name := range bases.wait {
-		p.queue.add(baseKey(name))
 	}
 	p.converge(ctx, result, bases)
 }

@@ -6,6 +6,10 @@ import (
 	"sync"
 )
 
+// A session that names what is not there has to do with all that might be meant:
+// a near name is suggested, and an alias may be added to any chroot.
+var anyChroot, anyProfile = key{class: classChroot}, key{class: classProfile}
+
 // links tells which sessions name which chroots and profiles, be they there or
 // not. Its methods may be called from any goroutine.
 type links struct {

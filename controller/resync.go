@@ -63,12 +63,15 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 	if err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "Looking for what there is failed; bases that nobody wants stay until it works")
 	}
+	var bases []string
 	for _, o := range owners {
 		if o.Class == object.Session {
 			sessions = append(sessions, o.Name)
+		} else {
+			bases = append(bases, o.Name)
 		}
 	}
-	freed := c.claims.expect(err == nil, sessions...)
+	freed := c.claims.expect(err == nil, sessions, bases)
 	for _, o := range owners {
 		pass(keyOf(o))
 	}

@@ -165,7 +165,13 @@ func (p *pass) handOn(bases, refused []string) {
 }
 
 // names says which chroots and profiles the session has to do with.
-func (p *pass) names(keys ...key) { p.queue.soon(p.links.set(p.name, keys...)...) }
+func (p *pass) names(keys ...key) {
+	for _, k := range p.links.set(p.name, keys...) {
+		if k != anyChroot && k != anyProfile {
+			p.queue.soon(k)
+		}
+	}
+}
 
 // undefined tells that nobody knows what the session is to be: there is no
 // good manifest, and there never was one that it was admitted with.
