@@ -87,6 +87,7 @@ type view map[object.Owner]mounts
 type mounts struct {
 	pin             string
 	published, root uint64
+	deaf            bool // listening to it could not begin
 }
 
 // follow looks at what is on the host now, listens to new namespaces and tells
@@ -95,11 +96,14 @@ func (w Watcher) follow(e ear, before view, notify func(object.Owner)) view {
 	now := w.look()
 	for owner, m := range now {
 		was, known := before[owner]
-		if m.pin != "" && (!known || was.published != m.published) {
+		if m.pin != "" && (!known || was.published != m.published || was.deaf) {
 			e.forget(owner.Name)
-			// If it vanished meanwhile the next change on the host tells.
-			_ = e.watch(owner.Name, m.pin)
+			// If it vanished meanwhile the next change on the host tells; if it
+			// failed otherwise it is tried again then.
+			m.deaf = e.watch(owner.Name, m.pin) != nil
+			now[owner] = m
 		}
+		was.deaf = m.deaf
 		if known && was != m {
 			notify(owner)
 		}

@@ -78,6 +78,8 @@ func TestDriftIsHeard(t *testing.T) {
 						}
 						return
 					case <-time.After(100 * time.Millisecond):
+					case err := <-ended:
+						t.Fatalf("%s: the watcher ended: %v", what, err)
 					case <-deadline:
 						t.Fatalf("%s: nothing was heard", what)
 					}
