@@ -1,0 +1,235 @@
+package fake
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"coppice.dev/reconcile/layout"
+	"coppice.dev/reconcile/object"
+)
+
+// Machine is the world: everything that outlives the daemon.
+type Machine struct {
+	// Layout and Controller are those of the one controller under test; all else
+	// is somebody else's. They must not be changed.
+	Layout     layout.Layout
+	Controller string
+
+	mu         sync.Mutex
+	running    *Kernel
+	trouble    trouble
+	violations []string
+	last       int // the last number given to anything
+
+	sources   map[string]bool        // paths of the host that manifests name
+	homes     map[string]*home       // by session
+	trees     map[object.Owner]*tree // unpacked archives
+	snapshots map[string]*layer      // by path; some are other people's
+	loops     map[string]string      // label by device; some are other people's
+	points    map[string]*point      // mount points of images, by the base's key
+	pins      map[string]*space      // by file name; nil is a file without a namespace
+	views     map[string]*view       // by session
+	groups    map[string]bool        // cgroups, CONTROLLER/SESSION
+	processes map[int]*process       // by pid
+	marks     map[string]bool        // what hooks did and nobody undid
+}
+
+// layer is something that a root can stand on. Roots hold it by its pointer, as
+// the kernel holds an inode: what takes its name later is another one.
+type layer struct{ name string }
+
+type home struct {
+	record  *object.Home // nil: torn, or not yet written
+	upper   *layer
+	work    bool
+	link    string // to the snapshot
+	journal map[object.Address]*entry
+}
+
+type tree struct {
+	whole *layer
+	begun bool
+}
+
+type point struct {
+	loop string // mounted on it; "" if nothing is
+	over bool   // somebody else mounted over it
+}
+
+type entry struct {
+	task     object.Object
+	state    string // begun, failed, done, torn
+	instance string
+}
+
+type root struct {
+	on    []*layer
+	loops []string
+	upper *layer
+}
+
+type space struct {
+	session, instance string
+	root              *root
+	mounts            []*mount // in the order in which they were attached
+}
+
+type mount struct {
+	ours bool
+	spec object.Mount
+}
+
+type view struct {
+	point    bool // the folder's mount point is there
+	print    object.Print
+	instance string
+	root     *root    // what is mounted, nil if nothing is
+	targets  []string // the mounts that were cloned with it
+}
+
+type process struct {
+	space *space
+	group string
+	view  string // the session whose view it is in
+}
+
+// New returns a machine that holds nothing but the sources of manifests.
+func New(sources ...string) *Machine {
+	m := &Machine{
+		Layout:     layout.Layout{State: "/var/lib/coppice", Run: "/run/coppice"},
+		Controller: "c0ffee00",
+		sources:    map[string]bool{},
+		homes:      map[string]*home{},
+		trees:      map[object.Owner]*tree{},
+		snapshots:  map[string]*layer{},
+		marks:      map[string]bool{},
+	}
+	for _, s := range sources {
+		m.sources[s] = true
+	}
+	m.powerOn()
+	return m
+}
+
+// powerOn leaves of a machine what is on its disks.
+func (m *Machine) powerOn() {
+	m.loops, m.points, m.pins = map[string]string{}, map[string]*point{}, map[string]*space{}
+	m.views, m.groups, m.processes = map[string]*view{}, map[string]bool{}, map[int]*process{}
+}
+
+// Start begins a daemon that knows nothing. The one before it is dead from now on.
+func (m *Machine) Start() *Kernel {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running != nil {
+		m.running.dead = true
+	}
+	m.running = &Kernel{m: m}
+	m.settle()
+	return m.running
+}
+
+// Violations returns what happened that must never happen.
+func (m *Machine) Violations() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.violations)
+}
+
+func (m *Machine) violation(format string, args ...any) {
+	m.violations = append(m.violations, fmt.Sprintf(format, args...))
+}
+
+func (m *Machine) number() string {
+	m.last++
+	return fmt.Sprintf("%04d", m.last)
+}
+
+// liveRoots are the roots that something still has mounted.
+func (m *Machine) liveRoots() []*root {
+	live := map[*root]bool{}
+	for _, s := range m.pins {
+		if s != nil {
+			live[s.root] = true
+		}
+	}
+	for _, p := range m.processes {
+		if p.space != nil {
+			live[p.space.root] = true
+		}
+	}
+	for _, v := range m.views {
+		if v.root != nil {
+			live[v.root] = true
+		}
+	}
+	return slices.Collect(maps.Keys(live))
+}
+
+// remove notes a violation if a live root stands on what is about to go.
+func (m *Machine) remove(l *layer) {
+	for _, r := range m.liveRoots() {
+		if l != nil && (r.upper == l || slices.Contains(r.on, l)) {
+			m.violation("%s was removed under a live root", l.name)
+		}
+	}
+}
+
+// settle lets go of the loop devices that nobody holds any more (autoclear).
+func (m *Machine) settle() {
+	held := map[string]bool{}
+	for _, r := range m.liveRoots() {
+		for _, l := range r.loops {
+			held[l] = true
+		}
+	}
+	for _, p := range m.points {
+		held[p.loop] = true
+	}
+	if m.running != nil && !m.running.dead {
+		held[m.running.attached] = true
+	}
+	for device, label := range m.loops {
+		if l, err := object.ParseLabel(label); err == nil && l.Controller == m.Controller && !held[device] {
+			delete(m.loops, device)
+		}
+	}
+}
+
+// live returns the namespace that a pin of the session's holds, or nil.
+func (m *Machine) live(session string) (string, *space) {
+	for _, name := range slices.Sorted(maps.Keys(m.pins)) {
+		if who, _, _, ok := layout.ParsePin(name); ok && who == session && m.pins[name] != nil {
+			return name, m.pins[name]
+		}
+	}
+	return "", nil
+}
+
+// pinsOf returns the names of a session's pins, bound or not.
+func (m *Machine) pinsOf(session string) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(m.pins)) {
+		if who, _, _, ok := layout.ParsePin(name); ok && who == session {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// visible returns the mount to be seen at the target, or nil: the last one
+// there, if no later one hides it from above.
+func (s *space) visible(target string) *mount {
+	for _, m := range slices.Backward(s.mounts) {
+		if m.spec.Target == target {
+			return m
+		}
+		if strings.HasPrefix(target, m.spec.Target+"/") {
+			return nil
+		}
+	}
+	return nil
+}
