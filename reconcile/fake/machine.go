@@ -62,6 +62,7 @@ type point struct {
 type entry struct {
 	task     object.Object
 	state    string // begun, failed, done, torn
+	attempts int    // at undoing it, that failed
 	instance string
 }
 

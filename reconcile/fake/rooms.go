@@ -35,7 +35,7 @@ func (k *Kernel) create(o object.Object, contents []object.Object) {
 		h := k.home(o.Owner)
 		inside := k.inside(o.Owner.Name)
 		k.needSource(spec.Source, plan.Create)
-		k.note(h, entry{o, "done", inside.instance})
+		k.note(h, entry{task: o, state: "done", instance: inside.instance})
 	case object.Hook:
 		k.runHook(o, spec.Phase == "setup")
 	}
@@ -65,7 +65,7 @@ func (k *Kernel) amend(o object.Object) {
 			k.runHook(o, true)
 			return
 		}
-		k.note(h, entry{o, e.state, e.instance})
+		k.note(h, entry{task: o, state: e.state, instance: e.instance})
 	}
 }
 
@@ -275,21 +275,26 @@ func (k *Kernel) note(h *home, e entry) {
 func (k *Kernel) runHook(o object.Object, now bool) {
 	h, inside := k.home(o.Owner), k.inside(o.Owner.Name)
 	if !now {
-		k.note(h, entry{o, "done", inside.instance})
+		k.note(h, entry{task: o, state: "done", instance: inside.instance})
 		return
 	}
-	k.note(h, entry{o, "begun", inside.instance})
+	k.note(h, entry{task: o, state: "begun", instance: inside.instance})
 	mark := o.String()
 	k.effect(func() { k.m.marks[mark] = true })
-	k.note(h, entry{o, "done", inside.instance})
+	k.note(h, entry{task: o, state: "done", instance: inside.instance})
 }
+
+// undoings is how often undoing a hook is tried before it is given up.
+const undoings = 3
 
 func (k *Kernel) undoHook(session string, seen object.Observed) {
 	h := k.m.homes[session]
 	if h == nil || h.journal[seen.Address] == nil {
 		return
 	}
-	if _, s := k.m.live(session); s == nil && h.journal[seen.Address].task.Spec.(object.Hook).Inside {
+	e := h.journal[seen.Address]
+	if _, s := k.m.live(session); s == nil && e.task.Spec.(object.Hook).Inside && e.attempts < undoings-1 {
+		e.attempts++
 		refuse(syscall.ENOENT, "undo %s inside", seen.Address)
 	}
 	k.effect(func() { delete(k.m.marks, seen.ID.String()) })

@@ -3,6 +3,8 @@ package fake
 import (
 	"math/rand"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"coppice.dev/reconcile/object"
 )
@@ -18,7 +20,7 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	pin, inside := m.live(session)
 	switch r.Intn(22) {
 	case 0:
-		if h != nil && (h.link != "" || len(m.snapshots) == 0) {
+		if h != nil && (h.link != "" || !m.ownSnapshots()) {
 			h.record = nil
 		}
 	case 1:
@@ -30,7 +32,9 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 			h.work = false
 		}
 	case 3:
-		if h != nil && h.record != nil {
+		if h != nil && h.record != nil && slices.ContainsFunc(h.record.Objects, func(o object.Object) bool {
+			return o.Kind() == object.KindSnapshot
+		}) {
 			h.link = ""
 		}
 	case 4:
@@ -148,4 +152,13 @@ func (m *Machine) plant() {
 	m.loops["/dev/loop901"] = "/srv/base.img"
 	m.groups["deadbeef/s"] = true
 	m.pins["s.not-ours"] = nil
+}
+
+func (m *Machine) ownSnapshots() bool {
+	for path := range m.snapshots {
+		if !strings.HasPrefix(path, "/foreign/") {
+			return true
+		}
+	}
+	return false
 }
