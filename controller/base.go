@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,8 @@ func (c *Controller) base(ctx context.Context, name string) {
 		return // looked at again when it is known who wants it
 	}
 	log := c.Log.WithValues("base", name)
+	watch := c.watchBase(name)
+	defer watch.stop()
 	out, err := reconcile.Converge(ctx, c.kernel, owner, want.Objects, plan.Policy{}, reconcile.Trace{
 		Begin: func(s plan.Step) { c.baseBegins(name, s) },
 		End: func(s plan.Step, err error) {
@@ -62,6 +65,47 @@ func (c *Controller) baseBegins(name string, s plan.Step) {
 	}
 	for _, session := range c.claims.begun(name, step, s.Op == plan.Amend) {
 		c.tellStep(session, step)
+	}
+}
+
+// baseWatch tells those that wait for a base when that takes long.
+type baseWatch struct {
+	c     *Controller
+	name  string
+	begun time.Time
+
+	mu    sync.Mutex
+	timer *time.Timer // nil when the pass has ended
+}
+
+func (c *Controller) watchBase(name string) *baseWatch {
+	w := &baseWatch{c: c, name: name, begun: time.Now()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(slow, w.takesLong)
+	return w
+}
+
+func (w *baseWatch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer.Stop()
+	w.timer = nil
+}
+
+func (w *baseWatch) takesLong() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer == nil {
+		return
+	}
+	w.timer = time.AfterFunc(slow, w.takesLong)
+	step, sessions := w.c.claims.current(w.name)
+	message := fmt.Sprintf("step %s has been running for %s", describe(step), time.Since(w.begun).Round(time.Second))
+	for _, session := range sessions {
+		if r := w.c.reports.find(sessionKey(session)); r != nil {
+			r.mention(telling, func(f *status.File) { status.Remark(&f.Status, message) })
+		}
 	}
 }
 

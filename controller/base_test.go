@@ -166,6 +166,8 @@ func TestProgressIsToldToThoseWhoWait(t *testing.T) {
 				t.Errorf("%s: step %+v", name, step)
 			}
 		}
+		r.wait(time.Minute)
+		says(t, r.session("a"), "Reconciling=True/Progressing", "2-layer/tree has been running for 1m")
 		close(free)
 		r.wait(time.Second)
 		if f := r.phase("a", status.Ready); f.Status.Step != nil {

@@ -433,3 +433,18 @@ func (c *claims) waiting() []string {
 	defer c.mu.Unlock()
 	return slices.Sorted(maps.Keys(c.refused))
 }
+
+// current returns what is being done with a base, and who waits for it.
+func (c *claims) current(key string) (status.Step, []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.bases[key]
+	switch {
+	case b == nil:
+		return status.Step{}, nil
+	case b.step == nil:
+		return status.Step{Operation: "Observe", Address: object.BaseOwner(key).String()}, slices.Sorted(maps.Keys(b.waiting))
+	default:
+		return *b.step, slices.Sorted(maps.Keys(b.waiting))
+	}
+}

@@ -21,11 +21,7 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 	before := p.world
 	if p.begun {
 		p.report.event(status.EventNormal, reasonAdmitted, p.admission())
-		p.report.tell(func(f *status.File) {
-			f.Metadata.UID = p.record.UID
-			status.Progress(&f.Status, f.Metadata.Generation, time.Now(), false,
-				status.Note{Reason: reasonProvisioning, Message: "it is being made"})
-		})
+		p.notReady(status.Note{Reason: reasonProvisioning, Message: "it is being made"})
 	}
 	begun := time.Now()
 	out, err := p.reach(ctx, result.Objects, plan.Policy{})
@@ -66,22 +62,27 @@ func (p *pass) reach(ctx context.Context, desired []object.Object, policy plan.P
 func (p *pass) stepBegins(s plan.Step) {
 	p.report.begin(string(s.Op), string(s.ID.Address))
 	step := &status.Step{Operation: string(s.Op), Address: string(s.ID.Address), Since: metav1.Now()}
-	change := func(f *status.File) { f.Status.Step = step }
-	if s.Op == plan.Amend || p.unready {
-		p.report.mention(telling, change)
+	if s.Op != plan.Amend && !p.unready {
+		p.notReady(status.Note{Reason: reasonRepairing, Message: fmt.Sprintf("%s: %s", s.ID.Address, s.Reason)})
+	}
+	p.report.mention(telling, func(f *status.File) { f.Status.Step = step })
+}
+
+// notReady tells that the session cannot be used from now on, before that
+// becomes true. One that could not be used anyway may be told of a little later.
+func (p *pass) notReady(note status.Note) {
+	p.unready = true
+	now := p.report.now().Status
+	if now.Phase == status.Terminating {
 		return
 	}
-	p.unready = true
-	p.report.tell(func(f *status.File) {
-		change(f)
-		if f.Status.Phase == status.Terminating {
-			return
-		}
-		ready := f.Status.Condition(status.ConditionReady)
-		note := status.Note{Reason: reasonProvisioning, Message: "it is being made"}
-		if ready != nil && ready.Status == metav1.ConditionTrue {
-			note = status.Note{Reason: reasonRepairing, Message: fmt.Sprintf("%s: %s", s.ID.Address, s.Reason)}
-		}
+	pause := telling
+	if ready := now.Condition(status.ConditionReady); ready != nil && ready.Status != metav1.ConditionFalse {
+		pause = 0
+	} else if ready != nil {
+		note.Reason = reasonProvisioning
+	}
+	p.report.mention(pause, func(f *status.File) {
 		status.Progress(&f.Status, f.Metadata.Generation, time.Now(), false, note)
 	})
 }

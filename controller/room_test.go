@@ -23,7 +23,7 @@ import (
 // room is a world with a folder of manifests and, at times, a controller. Time
 // is that of a bubble of testing/synctest.
 type room struct {
-	t      *testing.T
+	t      testing.TB
 	world  *world
 	folder string
 	status string
@@ -53,7 +53,7 @@ func bubble(t *testing.T, test func(*room)) {
 	})
 }
 
-func newRoom(t *testing.T) *room {
+func newRoom(t testing.TB) *room {
 	r := &room{
 		t: t, world: newWorld(), folder: filepath.Join(t.TempDir(), "manifests"), status: filepath.Join(t.TempDir(), "status"),
 		missing: map[string]bool{},

@@ -244,7 +244,7 @@ func (p *pass) tell(v status.Verdict, retry time.Time) {
 			at := metav1.NewTime(retry)
 			s.NextRetry = &at
 		}
-		if p.memory == remembered || p.begun {
+		if _, there := p.world.Home(); there && (p.memory == remembered || p.begun) {
 			f.Metadata.UID = p.record.UID
 		}
 		status.Judge(s, f.Metadata.Generation, time.Now(), v)
