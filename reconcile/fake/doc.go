@@ -16,7 +16,7 @@
 //
 // Each step is a sequence of effects. A crash can be set before or after any of
 // them, and each can be made to fail. A machine prints its state as text that
-// is equal for equal states however they came about, and reads it back.
+// is equal for equal states however they came about.
 //
 // What this package never does: repair anything, or know what is wanted. It has
 // only what the steps made and what a test broke.
