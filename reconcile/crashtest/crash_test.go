@@ -7,6 +7,7 @@ import (
 )
 
 func TestACrashAtAnyEffectChangesNothingAboutTheEnd(t *testing.T) {
+	t.Parallel()
 	all, crashes, pairs := worlds(), 0, 0
 	for _, from := range all {
 		for _, to := range all {

@@ -116,6 +116,7 @@ func worlds() []world {
 		compose("snapshot", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "snapshot", taken), bound(taken.Path)}, inside(false))...),
 		compose("hooks and files", nil, slices.Concat(overlay("/srv/a"), mounts(proc), inside(false), tasks())...),
 		compose("expose tree", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts, proc), inside(true))...),
+		compose("expose fewer", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts), inside(true))...),
 		compose("changed mounts", nil, slices.Concat(overlay("/srv/a"), mounts(other, pts, larger, readOnly), inside(true), tasks()[:2])...),
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // machines is how many machines are wrecked.
-const machines = 6000
+const machines = 5000
 
 // recovers settles until it succeeds; what only others can end, they end.
 func recovers(t *testing.T, m *fake.Machine, w world) {
@@ -30,6 +30,7 @@ func recovers(t *testing.T, m *fake.Machine, w world) {
 }
 
 func TestWreckedMachinesRecover(t *testing.T) {
+	t.Parallel()
 	all := worlds()
 	var wrecks, crashes, faults, toNothing int
 	for seed := range int64(machines) {
@@ -108,13 +109,14 @@ var kinds = []object.Kind{
 }
 
 func TestBlindnessIsNeverEmptiness(t *testing.T) {
+	t.Parallel()
 	all, looks := worlds(), 0
 	for _, from := range all {
 		for _, to := range all {
+			calm := fake.New(sources...)
+			reach(t, calm, from)
+			want := reach(t, calm, to)
 			for _, blind := range kinds {
-				calm := fake.New(sources...)
-				reach(t, calm, from)
-				want := reach(t, calm, to)
 				m := fake.New(sources...)
 				reach(t, m, from)
 				k := m.Start()
