@@ -235,10 +235,8 @@ func (d *difference) creates(p *Plan) {
 			p.Held = append(p.Held, Held{op, want.ID, why, CauseBlind})
 			continue
 		}
-		if op == Amend && want.Kind() == object.KindHome && heldMount(p.Held) {
-			// The home's memory is how an unlabelled mount is found again: it
-			// must not be rewritten before the mount it remembers is gone.
-			p.Held = append(p.Held, Held{op, want.ID, "it remembers a mount that is still there", CauseBlind})
+		if op == Amend && want.Kind() == object.KindHome && d.remembersMore(p.Held) {
+			p.Held = append(p.Held, Held{op, want.ID, "it remembers what is still there, or may be", CauseBlind})
 			continue
 		}
 		step := Step{Op: op, ID: want.ID, Object: want, Seen: d.seen[a], Reason: v.reason}
@@ -280,8 +278,11 @@ func (d *difference) hold(op Op, id object.ID, cause Cause, reason string) {
 	d.held = append(d.held, Held{op, id, reason, cause})
 }
 
-func heldMount(held []Held) bool {
-	return slices.ContainsFunc(held, func(h Held) bool {
+// remembersMore reports whether the home may be all that knows of something. A
+// bind carries no label: its home's memory is how it is found again, and must not
+// be rewritten before it is seen to be gone.
+func (d *difference) remembersMore(held []Held) bool {
+	return len(d.blind) > 0 || slices.ContainsFunc(held, func(h Held) bool {
 		return h.Op == Destroy && h.ID.Address.Group() == object.GroupMounts
 	})
 }

@@ -199,8 +199,13 @@ func TestMake(t *testing.T) {
 			held Create 6-inside/processes (Blind): Namespace objects could not be looked at: it hid
 			held Create 7-view/root (Blind): Namespace objects could not be looked at: it hid
 			held Create 8-task/3-hook/000-warm (Blind): Namespace objects could not be looked at: it hid`},
+		{"a home remembers what might be there", replaced(without(all, proc), otherHome),
+			blind(seen(home, upper, namespace, processes, view, hook), object.KindMount), plan.Policy{}, `
+			held Amend 0-home/home (Blind): it remembers what is still there, or may be
+			held Create 5-mounts/dev (Blind): Mount objects could not be looked at: it hid
+			held Create 5-mounts/dev/pts (Blind): Mount objects could not be looked at: it hid`},
 		{"a home remembers a mount until it is gone", replaced(without(all, proc), otherHome), blind(seen(all...), object.KindView), plan.Policy{}, `
-			held Amend 0-home/home (Blind): it remembers a mount that is still there
+			held Amend 0-home/home (Blind): it remembers what is still there, or may be
 			held Destroy 5-mounts/proc (Blind): View objects could not be looked at: it hid`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
