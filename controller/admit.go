@@ -10,6 +10,7 @@ import (
 
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/plan"
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
@@ -46,6 +47,27 @@ func (p *pass) begin(ctx context.Context) {
 		p.comeBack(firstPause)
 	}
 	p.make(ctx)
+}
+
+// otherwise reports whether what is there of a session without a record was not
+// made from what its manifests say now. To go on would take from under its root
+// what that stands on.
+func (p *pass) otherwise(result compile.Result) bool {
+	return doubtful(plan.Make(result.Objects, p.world, plan.Policy{}).Held)
+}
+
+// recordLost leaves such a session alone, unless it is to be made anew when it
+// differs.
+func (p *pass) recordLost(ctx context.Context) {
+	const why = "its record cannot be read, and its root was not made from what its manifests say now"
+	if p.record.Session.Session.UpdateStrategy == spec.UpdateRecreate {
+		p.recreate(ctx, why)
+		return
+	}
+	p.begun = false
+	p.looked(false)
+	note := status.Note{Reason: reasonRecordLost, Message: why + "; delete the session and apply it again"}
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Stalled: &note})
 }
 
 // letGo gives back what a session claims that could not be admitted, unless
@@ -96,6 +118,9 @@ func (p *pass) await(a answer) {
 	v := status.Verdict{
 		Ready: metav1.ConditionFalse, Work: status.WorkProgressing,
 		Note: status.Note{Reason: reasonWaitingForBase, Message: "what it shares with other sessions is being made"},
+	}
+	if !a.begun.IsZero() && a.step != nil && time.Since(a.begun) > slow {
+		v.WorkMessage = takes(*a.step, a.begun)
 	}
 	if a.err != nil {
 		v.Work, v.Note = status.WorkRetrying, status.Explain(a.err)

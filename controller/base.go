@@ -101,7 +101,7 @@ func (w *baseWatch) takesLong() {
 	}
 	w.timer = time.AfterFunc(slow, w.takesLong)
 	step, sessions := w.c.claims.current(w.name)
-	message := fmt.Sprintf("step %s has been running for %s", describe(step), time.Since(w.begun).Round(time.Second))
+	message := takes(step, w.begun)
 	for _, session := range sessions {
 		if r := w.c.reports.find(sessionKey(session)); r != nil {
 			r.mention(telling, func(f *status.File) { status.Remark(&f.Status, message) })

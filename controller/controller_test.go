@@ -456,6 +456,42 @@ func TestABlindHomeIsLeftAlone(t *testing.T) {
 	})
 }
 
+func TestALostRecordIsWrittenAgain(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("c.yaml", directory("old"), directory("new"))
+		r.write("a.yaml", session("a", "old"))
+		uid := r.phase("a", status.Ready).Metadata.UID
+		owner := object.SessionOwner("a")
+		tear := func() {
+			r.halt()
+			r.world.change(func() { r.world.torn[owner] = true; r.world.steps = nil })
+			r.start()
+		}
+		tear()
+		if f := r.phase("a", status.Ready); f.Metadata.UID != uid {
+			t.Errorf("it has another identity")
+		}
+		if steps := r.world.taken(); !slices.Equal(steps, []string{"Amend session/a 0-home/home"}) {
+			t.Errorf("steps %q, want the record written and nothing else", steps)
+		}
+		// With another manifest nobody knows what the root stands on.
+		tear()
+		r.write("a.yaml", session("a", "new"))
+		r.world.change(func() { r.world.torn[owner] = true; r.world.steps = nil })
+		r.restart()
+		f := r.phase("a", status.Failed)
+		says(t, f, "Ready=False/RecordLost", "delete the session")
+		says(t, f, "Stalled=True/RecordLost")
+		if steps := r.world.taken(); len(steps) != 0 {
+			t.Errorf("steps %q", steps)
+		}
+		r.write("a.yaml", session("a", "new", "updateStrategy: Recreate"))
+		if f := r.phase("a", status.Ready); f.Status.Chroot != "new" {
+			t.Errorf("grown from %q", f.Status.Chroot)
+		}
+	})
+}
+
 func TestStatusIsThereAtOnce(t *testing.T) {
 	bubble(t, func(r *room) {
 		free := make(chan struct{})

@@ -146,6 +146,10 @@ func (p *pass) make(ctx context.Context) {
 		p.fail(err)
 		return
 	}
+	if p.memory == forgotten && p.otherwise(result) {
+		p.recordLost(ctx)
+		return
+	}
 	runs := p.memory == remembered
 	bases := p.claims.claim(p.name, result.Bases, runs)
 	if bases.refused() {

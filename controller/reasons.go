@@ -21,5 +21,6 @@ const (
 	reasonRecreating       = "Recreating"
 	reasonRecreateRequired = "RecreateRequired"
 	reasonUpToDate         = "Current"
+	reasonRecordLost       = "RecordLost"
 	reasonInUse            = "InUse"
 )

@@ -135,18 +135,22 @@ func (r *report) takesLong() {
 	if current := r.file.Status.Step; current != nil && current.Address == step.Address {
 		step = *current // with its progress
 	}
-	took := time.Since(r.doing.since).Round(time.Second)
-	message := fmt.Sprintf("step %s has been running for %s", describe(step), took)
+	message := takes(step, r.doing.since)
 	if r.file.Status.Condition(status.ConditionReconciling) == nil {
 		status.Progress(&r.file.Status, r.file.Metadata.Generation, time.Now(), true, status.Note{Reason: reasonSlow, Message: message})
 	}
 	status.Remark(&r.file.Status, message)
 	r.file.Status.Step = &step
-	if took < 2*slow {
+	if time.Since(r.doing.since) < 2*slow {
 		r.happened(status.EventWarning, reasonSlow, fmt.Sprintf("step %s takes long", describe(step)))
 	}
 	r.write()
 	r.doing.timer = time.AfterFunc(slow, r.takesLong)
+}
+
+// takes says that a step takes long.
+func takes(step status.Step, since time.Time) string {
+	return fmt.Sprintf("step %s has been running for %s", describe(step), time.Since(since).Round(time.Second))
 }
 
 func describe(step status.Step) string {

@@ -13,7 +13,9 @@ import (
 
 	"coppice.dev/controller"
 	"coppice.dev/manifests"
+	"coppice.dev/reconcile"
 	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/fake"
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/spec"
@@ -23,11 +25,13 @@ import (
 // room is a world with a folder of manifests and, at times, a controller. Time
 // is that of a bubble of testing/synctest.
 type room struct {
-	t      testing.TB
-	world  *world
-	folder string
-	status string
-	source *manifests.Source
+	t     testing.TB
+	world *world
+	// machine is worked on instead of the world if it is there.
+	machine *fake.Machine
+	folder  string
+	status  string
+	source  *manifests.Source
 	// missing are the sources that Inspect does not find.
 	missing map[string]bool
 	// set may change the controller before it runs.
@@ -71,7 +75,11 @@ func (r *room) prepare() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.controller = controller.New(r.world, r.world.layout, writer)
+	var kernel reconcile.Kernel = r.world
+	if r.machine != nil {
+		kernel = r.machine.Start()
+	}
+	r.controller = controller.New(kernel, r.world.layout, writer)
 	r.controller.Workers = 2
 	r.controller.Inspect = func(_ context.Context, s spec.Source) (compile.Facts, error) {
 		r.world.mu.Lock()

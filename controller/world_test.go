@@ -34,6 +34,8 @@ type world struct {
 	hangs map[string]chan struct{}
 	// blind are the kinds that cannot be seen, by owner.
 	blind map[object.Owner]object.Kind
+	// torn are the owners whose record cannot be read.
+	torn map[object.Owner]bool
 	// lost makes the list of owners incomplete.
 	lost bool
 	// steps are those that were done, and looks counts the looks.
@@ -51,6 +53,7 @@ func newWorld() *world {
 		fails:  map[string]error{},
 		hangs:  map[string]chan struct{}{},
 		blind:  map[object.Owner]object.Kind{},
+		torn:   map[object.Owner]bool{},
 	}
 }
 
@@ -79,6 +82,9 @@ func (w *world) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		s := object.Observed{ID: o.ID, Kind: o.Kind(), Print: object.PrintOf(o.Spec), Spec: o.Spec, Name: "name of " + string(o.Address)}
 		if o.Kind() == object.KindProcesses {
 			s.Users = w.inside[owner]
+		}
+		if o.Kind() == object.KindHome && w.torn[owner] {
+			s.Spec, s.Print = nil, object.Print{}
 		}
 		seen.Objects = append(seen.Objects, s)
 	}
@@ -123,6 +129,9 @@ func (w *world) Do(ctx context.Context, step plan.Step) error {
 	}
 	if w.there[owner] == nil {
 		w.there[owner] = map[object.Address]object.Object{}
+	}
+	if step.Kind() == object.KindHome {
+		delete(w.torn, owner)
 	}
 	for _, o := range append(slices.Clone(step.Contents), step.Object) {
 		w.there[owner][o.Address] = o
