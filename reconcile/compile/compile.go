@@ -97,8 +97,9 @@ func (c *compiler) view() {
 	if c.record.Session.Session.Expose == spec.ExposeNone {
 		return
 	}
-	c.add(object.GroupView, "root", object.View{
-		Path: c.layout.View(c.record.Session.Name),
-		Tree: c.record.Session.Session.Expose == spec.ExposeTree,
-	})
+	view := object.View{Path: c.layout.View(c.record.Session.Name)}
+	if c.record.Session.Session.Expose == spec.ExposeTree {
+		view.Tree, view.Shows = true, object.Shown(c.objects)
+	}
+	c.add(object.GroupView, "root", view)
 }

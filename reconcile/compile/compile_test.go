@@ -155,7 +155,7 @@ func TestSession(t *testing.T) {
 				`session/s 5-mounts/home {"type":"bind","source":"/home","recursive":true,"target":"/home","flags":["ro"],"optional":true}`,
 				`session/s 5-mounts/tmp {"type":"tmpfs","target":"/tmp","flags":["nodev","nosuid"],"options":["mode=1777"],"size":2147483648}`,
 				`session/s 6-inside/processes {}`,
-				`session/s 7-view/root {"path":"/run/sessions/s/root","tree":true}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root","tree":true,"shows":["/dev SHOWN","/dev/pts SHOWN","/home SHOWN","/tmp SHOWN"]}`,
 				`session/s 8-task/1-file/etc/resolv.conf {"source":"/etc/resolv.conf","target":"/etc/resolv.conf"}`,
 				`session/s 8-task/2-database/passwd {"database":"passwd","target":"/etc/passwd"}`,
 				`session/s 8-task/3-hook/000-first {"name":"first","phase":"setup","command":["/etc/first","setup"],"undo":["/etc/first","stop"],"timeout":1000000000,"env":["COPPICE_CHROOT=c","COPPICE_PROFILE=p","COPPICE_UID=uid"]}`,
@@ -196,6 +196,12 @@ func text(t *testing.T, r compile.Result) []string {
 	}
 	for _, o := range r.Objects[1:] {
 		line(o, "")
+	}
+	for _, shown := range object.Shown(r.Objects) {
+		target, print, _ := strings.Cut(shown, " ")
+		for i := range out {
+			out[i] = strings.ReplaceAll(out[i], `"`+target+" "+print+`"`, `"`+target+` SHOWN"`)
+		}
 	}
 	for _, b := range r.Bases {
 		for i := range out {

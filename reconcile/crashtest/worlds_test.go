@@ -41,6 +41,12 @@ func at(o object.Owner, g object.Group, name string, s object.Spec) object.Objec
 
 // compose puts a home that remembers the rest before it.
 func compose(name string, bases map[object.Owner][]object.Object, rest ...object.Object) world {
+	for i, o := range rest {
+		if view, is := o.Spec.(object.View); is && view.Tree {
+			view.Shows = object.Shown(rest)
+			rest[i].Spec = view
+		}
+	}
 	text, _ := json.Marshal(name)
 	home := at(owner, object.GroupHome, "home", object.Home{Admitted: text, Objects: rest})
 	return world{name, append([]object.Object{home}, rest...), bases}

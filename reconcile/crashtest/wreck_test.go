@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"coppice.dev/reconcile/fake"
-	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/object"
 )
 
@@ -122,10 +121,7 @@ func TestBlindnessIsNeverEmptiness(t *testing.T) {
 				k := m.Start()
 				m.Blind(blind)
 				err := settle(t.Context(), k, to)
-				// A left-out optional mount stays in the memory of a home that has
-				// to stay, and nothing can be unmounted of it.
-				unsettled := fault.ReasonOf(err) == fault.Unsettled && strings.Contains(err.Error(), "5-mounts/missing")
-				if err != nil && !errors.Is(err, errHeld) && !unsettled {
+				if err != nil && !errors.Is(err, errHeld) {
 					t.Errorf("%s to %s, blind for %s: %v", from.name, to.name, blind, err)
 				}
 				innocent(t, m)

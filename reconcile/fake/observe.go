@@ -142,7 +142,7 @@ func (m *Machine) seeMounts(session string, known []object.Object) []object.Obse
 		case settled[o.Address]:
 			continue
 		case top == nil && spec.Optional && !m.sources[spec.Source]:
-			s.Spec, s.Print = spec, object.PrintOf(spec)
+			s.Spec, s.Print, s.LeftOut = spec, object.PrintOf(spec), true
 		case top == nil:
 			continue
 		case spec.Type == "bind":

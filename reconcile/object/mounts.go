@@ -80,6 +80,20 @@ type View struct {
 	Path string `json:"path"`
 	// Tree shows the session's mounts too.
 	Tree bool `json:"tree,omitempty"`
+	// Shows is what a tree shows: see Shown. It makes a view of other mounts
+	// another view, for it is a copy of them as they were.
+	Shows []string `json:"shows,omitempty"`
+}
+
+// Shown names the mounts among objects, each with what it is made with.
+func Shown(objects []Object) []string {
+	var shown []string
+	for _, o := range objects {
+		if m, is := o.Spec.(Mount); is {
+			shown = append(shown, m.Target+" "+PrintOf(m).Whole)
+		}
+	}
+	return shown
 }
 
 // Kind implements Spec.

@@ -22,6 +22,9 @@ type Observed struct {
 	Name string
 	// Note is a remark for people, such as why an optional mount was left out.
 	Note string
+	// LeftOut is set when it counts as made although nothing is there: there is
+	// nothing to destroy either.
+	LeftOut bool
 	// Users are the processes that keep it in use.
 	Users []Process
 	// Spec is what it was made with, where the world remembers it; else nil.

@@ -81,6 +81,7 @@ func (d *difference) judge(policy Policy) {
 		seen, there := d.seen[a]
 		v := d.verdicts[a]
 		switch {
+		case !wanted && seen.LeftOut:
 		case !wanted:
 			v.destroy, v.reason = true, "nobody wants it"
 		case !there:
@@ -118,7 +119,7 @@ func (d *difference) drag() {
 		for _, a := range d.addresses {
 			seen, there := d.seen[a]
 			v := d.verdicts[a]
-			if !there || v.destroy || !d.standsOn(seen, under) {
+			if !there || seen.LeftOut || v.destroy || !d.standsOn(seen, under) {
 				continue
 			}
 			_, wanted := d.wanted[a]
@@ -279,10 +280,12 @@ func (d *difference) hold(op Op, id object.ID, cause Cause, reason string) {
 }
 
 // remembersMore reports whether the home may be all that knows of something. A
-// bind carries no label: its home's memory is how it is found again, and must not
-// be rewritten before it is seen to be gone.
+// bind carries no label, and a snapshot lies on another file system: the home's
+// memory is how they are found again, and must not be rewritten before they are
+// seen to be gone.
 func (d *difference) remembersMore(held []Held) bool {
 	return len(d.blind) > 0 || slices.ContainsFunc(held, func(h Held) bool {
-		return h.Op == Destroy && h.ID.Address.Group() == object.GroupMounts
+		g := h.ID.Address.Group()
+		return h.Op == Destroy && (g == object.GroupMounts || g == object.GroupDevice)
 	})
 }

@@ -131,6 +131,8 @@ func TestMake(t *testing.T) {
 			Destroy 7-view/root: 5-mounts/proc is made anew
 			Create 5-mounts/proc: it is not there
 			Create 7-view/root: 5-mounts/proc is made anew`},
+		{"an optional mount that was left out is nothing to destroy", without(all, proc),
+			with(seen(all...), proc.Address, func(o *object.Observed) { o.LeftOut = true }), plan.Policy{}, ``},
 		{"settings are changed in place", replaced(all, readOnlyProc), seen(all...), plan.Policy{}, `
 			Amend 5-mounts/proc: it was made with other settings`},
 		{"another kind of mount replaces the first", replaced(all, tmpfsProc), seen(all...), plan.Policy{}, `

@@ -39,7 +39,7 @@ func (d Mounts) match(owner object.Owner, known []object.Object, sources sources
 			seen, done[o.Address] = append(seen, s), true
 		}
 	}
-	return append(seen, d.strangers(owner, table, points)...)
+	return append(seen, d.strangers(owner, r, table, points)...)
 }
 
 // identify says what is mounted where the specs belong; wanted first.
@@ -49,7 +49,7 @@ func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e 
 		if e == nil {
 			if m.Optional && sources[m.Source].missing {
 				seen.Spec, seen.Print, seen.Name = m, object.PrintOf(m), m.Target
-				seen.Note = "left out: " + m.Source + " is missing"
+				seen.Note, seen.LeftOut = "left out: "+m.Source+" is missing", true
 				return seen, true
 			}
 			continue
@@ -82,12 +82,15 @@ func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e 
 }
 
 // strangers are mounts with our label where nothing is known to belong.
-func (d Mounts) strangers(owner object.Owner, table []*mounttable.Entry, points map[string]bool) []object.Observed {
+func (d Mounts) strangers(owner object.Owner, r *root, table []*mounttable.Entry, points map[string]bool) []object.Observed {
 	var seen []object.Observed
 	for _, e := range table {
 		label, ours := d.ours(e.Source, owner.Name)
 		if !ours || e.Mountpoint == "/" || points[e.Mountpoint] {
 			continue
+		}
+		if top, _ := mountedAt(r, table, e.Mountpoint); top != e {
+			continue // hidden under somebody else's, which is not ours to take away
 		}
 		points[e.Mountpoint] = true
 		seen = append(seen, object.Observed{
