@@ -49,10 +49,9 @@ func text(s Set) []string {
 	}, func(a, b Key) int { return strings.Compare(a.String(), b.String()) }) {
 		e := s.Entries[k]
 		line := k.String()
-		switch {
-		case e.Object == nil:
+		if e.Object == nil {
 			line += " unknown"
-		default:
+		} else {
 			line += " " + strings.TrimPrefix(e.Place.Manifest, folder+"/")
 		}
 		if e.Stale {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,9 +188,9 @@ func TestSyncByLink(t *testing.T) {
 	w := follow(t, root+"/current")
 	w.has("a b")
 	for i := 2; i < 6; i++ {
-		tree(fmt.Sprint(i), "a", fmt.Sprintf("n%d", i))
-		flip(fmt.Sprint(i))
-		old := filepath.Join(root, ".worktrees", fmt.Sprint(i-1))
+		tree(strconv.Itoa(i), "a", fmt.Sprintf("n%d", i))
+		flip(strconv.Itoa(i))
+		old := filepath.Join(root, ".worktrees", strconv.Itoa(i-1))
 		entries, err := os.ReadDir(old)
 		must(t, err)
 		for _, e := range entries {

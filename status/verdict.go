@@ -27,6 +27,8 @@ const (
 	WorkWaiting Work = "Waiting"
 	// WorkRetrying: a step failed and will be tried again.
 	WorkRetrying Work = "Retrying"
+	// WorkRepairing: something is broken and cannot be repaired yet.
+	WorkRepairing Work = "Repairing"
 	// WorkTerminating: it is being taken down.
 	WorkTerminating Work = "Terminating"
 )
@@ -133,6 +135,8 @@ func PhaseOf(conditions []metav1.Condition) Phase {
 		return Ready
 	case ready.Reason == ReasonExpired && work == WorkNone:
 		return Expired
+	case work == WorkRepairing:
+		return Degraded
 	case work == WorkProgressing:
 		return Provisioning
 	case work == WorkWaiting:

@@ -48,6 +48,7 @@ func TestJudge(t *testing.T) {
 		{"waits for a chroot", status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting}, status.Pending, "InProgress"},
 		{"failed, will be tried again", status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkRetrying}, status.Failed, "InProgress"},
 		{"runs, but something fails", status.Verdict{Ready: metav1.ConditionTrue, Note: note, Work: status.WorkRetrying}, status.Degraded, "InProgress"},
+		{"broken, and in use", status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkRepairing}, status.Degraded, "InProgress"},
 		{"only a person can help", status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkRetrying, Stalled: &note}, status.Failed, "Failed"},
 		{"runs, its manifest is broken", status.Verdict{Ready: metav1.ConditionTrue, Note: note, Stalled: &note}, status.Degraded, "Failed"},
 		{"goes", status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkTerminating}, status.Terminating, "InProgress"},

@@ -90,8 +90,8 @@ func (w *watch) wait(ctx context.Context, pause time.Duration) bool {
 			return false
 		case <-timer.C:
 			return true
-		case _, _ = <-w.notify.Errors: // lost events, most of all
-			return true
+		case err := <-w.notify.Errors: // events were lost, most of all
+			return err != nil
 		case event := <-w.notify.Events:
 			for _, folder := range w.kinds {
 				if event.Name == w.folder(folder) {

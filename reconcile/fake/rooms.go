@@ -297,6 +297,6 @@ func (k *Kernel) undoHook(session string, seen object.Observed) {
 		e.attempts++
 		refuse(syscall.ENOENT, "undo %s inside", seen.Address)
 	}
-	k.effect(func() { delete(k.m.marks, seen.ID.String()) })
+	k.effect(func() { delete(k.m.marks, seen.String()) })
 	k.effect(func() { delete(h.journal, seen.Address) })
 }

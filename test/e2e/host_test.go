@@ -166,11 +166,13 @@ func (h *host) remove(name string) {
 
 // session is a manifest with an inline chroot; more is further lines of its spec.
 func session(name, chroot string, more ...string) string {
-	text := "apiVersion: coppice.dev/v1alpha1\nkind: Session\nmetadata: {name: " + name + "}\nspec:\n  chroot: {" + chroot + "}\n"
-	for _, line := range more {
-		text += "  " + line + "\n"
+	lines := append([]string{
+		"apiVersion: coppice.dev/v1alpha1", "kind: Session", "metadata: {name: " + name + "}", "spec:", "  chroot: {" + chroot + "}",
+	}, more...)
+	for i := 5; i < len(lines); i++ {
+		lines[i] = "  " + lines[i]
 	}
-	return text
+	return strings.Join(lines, "\n") + "\n"
 }
 
 func directory(path string) string { return "source: {directory: {path: " + path + "}}" }

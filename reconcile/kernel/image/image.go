@@ -306,6 +306,12 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	return d.released(ctx, e.Source, seen.Owner)
 }
 
+// labelled reports whether the label is that of this owner.
+func (d Driver) labelled(text string, owner object.Owner) bool {
+	l, err := object.ParseLabel(text)
+	return err == nil && l.Controller == d.Controller && l.Owner == owner
+}
+
 // released waits a little for the device to be let go of. If somebody keeps it,
 // that is their business: it clears itself when they are done.
 func (d Driver) released(ctx context.Context, device string, owner object.Owner) error {
@@ -314,8 +320,7 @@ func (d Driver) released(ctx context.Context, device string, owner object.Owner)
 		if err != nil {
 			return err
 		}
-		l, notOurs := object.ParseLabel(text)
-		if notOurs != nil || l.Controller != d.Controller || l.Owner != owner {
+		if !d.labelled(text, owner) {
 			return nil
 		}
 		select {

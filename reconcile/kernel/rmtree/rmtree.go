@@ -209,8 +209,11 @@ func release(parent *os.File, name string) error {
 const marks = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND // the bits of FS_IMMUTABLE_FL and FS_APPEND_FL
 
 func clearFlags(fd int) error {
-	flags, unmarkable := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
-	if unmarkable != nil || flags&marks == 0 {
+	flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		flags = 0 // a file system without them
+	}
+	if flags&marks == 0 {
 		return nil
 	}
 	return unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^marks))
