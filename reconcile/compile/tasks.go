@@ -62,9 +62,13 @@ func (c *compiler) hook(h spec.Hook) object.Hook {
 // environment is what a hook is told about the session beside its paths.
 func (c *compiler) environment() []string {
 	s := c.record.Session
-	return []string{
+	env := []string{
 		"COPPICE_CHROOT=" + s.ChrootName,
 		"COPPICE_PROFILE=" + s.ProfileName,
 		"COPPICE_UID=" + c.record.UID,
 	}
+	if s.Session.Expose != spec.ExposeNone {
+		env = append(env, "COPPICE_ROOT="+c.layout.View(s.Name))
+	}
+	return env
 }
