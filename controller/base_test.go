@@ -181,7 +181,7 @@ func TestProgressIsToldToThoseWhoWait(t *testing.T) {
 // with restarts and failures between. The world checks at each step that
 // nothing goes that somebody stands on, and that no image is mounted twice.
 func TestChurn(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			bubble(t, func(r *room) { churn(r, rand.New(rand.NewPCG(seed, 1))) })
 		})
@@ -193,7 +193,7 @@ func churn(r *room, random *rand.Rand) {
 		manifest("Chroot", "tar", "source: {file: {path: /srv/a.tar}};union: {type: overlay}"))
 	chroots := []string{"ro", "rw", "dir", "tar"}
 	there := map[string]bool{}
-	for range 80 {
+	for range 60 {
 		name := string(rune('a' + random.IntN(6)))
 		switch n := random.IntN(20); {
 		case n < 9:

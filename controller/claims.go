@@ -1,14 +1,12 @@
 package controller
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"coppice.dev/reconcile/compile"
-	"coppice.dev/reconcile/object"
 	"coppice.dev/status"
 )
 
@@ -202,80 +200,6 @@ func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer 
 	return a
 }
 
-// refused reports whether a claim was refused.
-func (a answer) refused() bool { return a.holder != "" || a.unknown != "" }
-
-// refuse reports who else holds what a session wants, where that cannot be
-// shared. It needs the lock.
-func (c *claims) refuse(session string, wanted []compile.Base) (answer, bool) {
-	for _, want := range wanted {
-		for _, b := range c.bases {
-			if !want.Exclusive && !b.want.Exclusive || !sameFile(want, b.want) {
-				continue
-			}
-			if b.want.Owner == want.Owner && len(b.claimants) == 0 {
-				continue // it is the same one, still there
-			}
-			for holder := range b.claimants {
-				if holder != session {
-					return answer{holder: holder, source: b.want.Source}, true
-				}
-			}
-			if b.want.Owner != want.Owner {
-				why := "it is still mounted for a session that has gone"
-				if b.err != nil {
-					why += ": " + b.err.Error()
-				}
-				return answer{unknown: why, source: want.Source}, true
-			}
-		}
-		if why := c.doubt(session, want); why != "" {
-			return answer{unknown: why, source: want.Source}, true
-		}
-	}
-	return answer{}, false
-}
-
-// doubt says why it is not known whether somebody else has a base's file. Who
-// only reads is not held up for long by sessions that cannot be looked at. It
-// needs the lock.
-func (c *claims) doubt(session string, want compile.Base) string {
-	if !ofImage(want) {
-		return ""
-	}
-	rest := maps.Clone(c.unseen)
-	maps.Copy(rest, c.unsure)
-	delete(rest, session)
-	hasty := !want.Exclusive && time.Since(c.since) > slow
-	switch {
-	case want.Exclusive && len(rest) > 0, !c.seen(session) && !hasty:
-		return fmt.Sprintf("not all sessions could be looked at yet %v", slices.Sorted(maps.Keys(rest)))
-	case len(rest) > 0:
-		return "" // what is left over may be theirs, and will not go
-	}
-	for key, tried := range c.leftovers {
-		if key != want.Owner.Name && (want.Exclusive || !tried) {
-			return "what nobody uses is still to go: base/" + key
-		}
-	}
-	return ""
-}
-
-// ofImage reports whether a base is the mount of an image.
-func ofImage(b compile.Base) bool {
-	return slices.ContainsFunc(b.Objects, func(o object.Object) bool { return o.Kind() == object.KindImage })
-}
-
-// sameFile reports whether two bases come from one file, whatever path leads
-// there and whatever was written to it since.
-func sameFile(a, b compile.Base) bool {
-	if a.Source == b.Source {
-		return true
-	}
-	file := func(i object.FileIdentity) [2]uint64 { return [2]uint64{i.Device, i.Inode} }
-	return file(a.Contents) == file(b.Contents) && a.Contents != object.FileIdentity{}
-}
-
 // release gives back all that a session claims. It returns the bases that it
 // stood on, and the sessions that may have waited for one of them.
 func (c *claims) release(session string) (bases, refused []string) {
@@ -321,105 +245,6 @@ func (c *claims) drop(session string, keep []compile.Base) (dropped []string) {
 	return dropped
 }
 
-// fate is what is to become of a base.
-type fate int
-
-const (
-	stays fate = iota // nobody knows whether it is wanted
-	made              // it is wanted
-	goes              // nobody wants it
-)
-
-// decide says what is to become of a base. One that goes is not ready from now
-// on, so whoever claims it from now on waits.
-func (c *claims) decide(key string) (fate, compile.Base) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.bases[key]
-	switch {
-	case b != nil && len(b.claimants) > 0:
-		b.begun = time.Now()
-		return made, b.want
-	case !c.complete():
-		return stays, compile.Base{}
-	}
-	if b != nil {
-		b.ready = false
-	}
-	return goes, compile.Base{}
-}
-
-// begun says what is being done with a base; usable is false if it cannot be
-// stood on meanwhile. It returns the sessions that wait for it.
-func (c *claims) begun(key string, step *status.Step, usable bool) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.bases[key]
-	if b == nil {
-		return nil
-	}
-	b.step = step
-	b.ready = b.ready && usable
-	return slices.Sorted(maps.Keys(b.waiting))
-}
-
-// advanced says how far the step with a base is. It returns what to tell those
-// that wait for it, seldom enough that telling many costs little.
-func (c *claims) advanced(key string, done, total int64) (*status.Step, []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.bases[key]
-	if b == nil || b.step == nil {
-		return nil, nil
-	}
-	step := *b.step
-	step.Done, step.Total = done, total
-	b.step = &step
-	pause := max(500*time.Millisecond, time.Duration(len(b.waiting))*5*time.Millisecond)
-	if time.Since(b.told) < pause {
-		return nil, nil
-	}
-	b.told = time.Now()
-	return &step, slices.Sorted(maps.Keys(b.waiting))
-}
-
-// settled says what came of a base's pass. It returns the sessions that are to
-// look at it: those that waited, and all if it failed or works again. When one
-// has gone, those that were refused may have theirs.
-func (c *claims) settled(key string, f fate, objects []status.Object, err error, retry time.Time) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.bases[key]
-	if f == goes {
-		if _, left := c.leftovers[key]; left {
-			c.leftovers[key] = true
-		}
-		if err == nil {
-			delete(c.leftovers, key)
-		}
-		if b != nil && len(b.claimants) == 0 && err == nil {
-			delete(c.bases, key)
-		}
-	}
-	if b == nil || c.bases[key] == nil {
-		return slices.Sorted(maps.Keys(c.refused))
-	}
-	affected := b.waiting
-	if (b.err == nil) != (err == nil) || err != nil {
-		affected = b.claimants
-	}
-	b.step, b.begun, b.err, b.retry = nil, time.Time{}, err, retry
-	if f == made {
-		b.ready = err == nil
-		b.objects = objects
-	}
-	names := slices.Sorted(maps.Keys(affected))
-	if b.ready {
-		b.waiting = map[string]struct{}{}
-	}
-	return names
-}
-
 // objects returns what the bases that a session claims are made of.
 func (c *claims) objects(session string) []status.Object {
 	c.mu.Lock()
@@ -436,19 +261,4 @@ func (c *claims) waiting() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Sorted(maps.Keys(c.refused))
-}
-
-// current returns what is being done with a base, and who waits for it.
-func (c *claims) current(key string) (status.Step, []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.bases[key]
-	switch {
-	case b == nil:
-		return status.Step{}, nil
-	case b.step == nil:
-		return status.Step{Operation: "Observe", Address: object.BaseOwner(key).String()}, slices.Sorted(maps.Keys(b.waiting))
-	default:
-		return *b.step, slices.Sorted(maps.Keys(b.waiting))
-	}
 }

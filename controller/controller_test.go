@@ -456,6 +456,50 @@ func TestABlindHomeIsLeftAlone(t *testing.T) {
 	})
 }
 
+func TestARootInUseIsNotTakenAway(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("all.yaml", directory("bookworm"), session("a", "bookworm"))
+		r.phase("a", status.Ready)
+		owner := object.SessionOwner("a")
+		r.world.change(func() {
+			r.world.inside[owner] = []object.Process{{PID: 4711}}
+			delete(r.world.there[owner], "3-write/upper")
+			r.world.steps = nil
+		})
+		r.controller.Touch(owner)
+		r.wait(time.Minute)
+		f := r.phase("a", status.Degraded)
+		says(t, f, "Ready=False/InUse", "4-root/namespace")
+		says(t, f, "Reconciling=True/Repairing")
+		r.world.change(func() { delete(r.world.inside, owner) })
+		r.wait(5 * time.Second)
+		r.phase("a", status.Ready)
+	})
+}
+
+func TestWhatCannotBeSeenIsNotTouched(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("all.yaml", directory("bookworm"), session("a", "bookworm"))
+		r.phase("a", status.Ready)
+		owner := object.SessionOwner("a")
+		r.world.change(func() { r.world.blind[owner] = object.KindNamespace; r.world.steps = nil })
+		r.controller.Touch(owner)
+		r.wait(time.Second)
+		says(t, r.phase("a", status.Failed), "Ready=Unknown/Blind", "Namespace")
+		r.remove("all.yaml")
+		r.wait(time.Minute)
+		says(t, r.phase("a", status.Terminating), "Reconciling=True/Terminating", "Namespace")
+		if !slices.Contains(r.world.addresses(owner), "0-home/home") {
+			t.Error("the home went before what nobody could see")
+		}
+		r.world.change(func() { clear(r.world.blind) })
+		r.wait(3 * time.Minute)
+		if r.world.owners() != "" {
+			t.Errorf("left: %s", r.world.owners())
+		}
+	})
+}
+
 func TestALostRecordIsWrittenAgain(t *testing.T) {
 	bubble(t, func(r *room) {
 		r.write("c.yaml", directory("old"), directory("new"))

@@ -181,7 +181,7 @@ func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.
 		case plan.CauseInUse:
 			v.Ready = metav1.ConditionFalse
 			v.Note = status.Note{Reason: reasonInUse, Message: fmt.Sprintf("%s has to be made anew: %s", h.ID.Address, h.Reason)}
-			v.Work = status.WorkWaiting
+			v.Work = status.WorkRepairing
 			p.comeBack(forThoseInside)
 		case plan.CauseBlind: // is a failure
 		}

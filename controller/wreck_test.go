@@ -1,9 +1,9 @@
 package controller_test
 
 import (
-	"fmt"
 	"math/rand"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +17,7 @@ import (
 // happen, that all is well when the trouble is over, and that nothing is left.
 func TestWrecks(t *testing.T) {
 	for seed := range int64(4) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatInt(seed, 10), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRoom(t)
 				r.machine = fake.New("/srv/image", "/srv/a.tar", "/srv/dir")
