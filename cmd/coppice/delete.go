@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,11 +36,13 @@ touched; the command then says which file to remove.`,
 			if err != nil {
 				return err
 			}
-			for _, ref := range refs {
-				if err := c.delete(ref); err != nil {
-					return err
-				}
-			}
+			// One that is not there, or not ours, does not keep the others.
+			var failed error
+			refs = slices.DeleteFunc(refs, func(ref reference) bool {
+				err := c.delete(ref)
+				failed = errors.Join(failed, err)
+				return err != nil
+			})
 			for _, ref := range refs {
 				if wait && ref.noun.kind == spec.KindSession {
 					if err := c.waitFor(cmd.Context(), ref, goal{gone: true}, timeout, nil); err != nil {
@@ -48,7 +51,7 @@ touched; the command then says which file to remove.`,
 				}
 				fmt.Fprintf(c.out, "%s deleted\n", ref)
 			}
-			return nil
+			return failed
 		},
 	}
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "delete what these manifests name; - for standard input")

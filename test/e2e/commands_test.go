@@ -62,6 +62,10 @@ func TestApplyAndDelete(t *testing.T) {
 	if out, code := h.try("delete", "session", "s"); code != 1 || !strings.Contains(out, "there is no session") {
 		t.Errorf("delete of what is not there: %d, %s", code, out)
 	}
+	h.do("apply", "-f", file)
+	if out, code := h.try("delete", "session", "nothing", "s"); code != 1 || !strings.Contains(out, "session/s deleted") || !strings.Contains(out, `no session "nothing"`) {
+		t.Errorf("delete of one that is there and one that is not: %d, %s", code, out)
+	}
 	h.write("mine.yaml", session("mine", directory(root)))
 	h.ready("mine")
 	if out, code := h.try("delete", "session", "mine"); code != 1 || !strings.Contains(out, h.manifests+"/mine.yaml") {
