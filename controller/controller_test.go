@@ -361,6 +361,7 @@ func TestWaitPolicy(t *testing.T) {
 		r.remove("a.yaml")
 		f := r.phase("a", status.Terminating)
 		says(t, f, "Ready=False/Terminating", "4711", "make")
+		happened(t, f, "Terminating", "waits for those inside")
 		if len(f.Status.Leases) != 1 || f.Status.Leases[0].Command != "make" || f.Status.Leases[0].User != "root" {
 			t.Errorf("leases %+v", f.Status.Leases)
 		}

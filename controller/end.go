@@ -146,6 +146,9 @@ func (p *pass) waits() bool {
 
 // stillInside tells who is waited for.
 func (p *pass) stillInside(reason, why string, inside []object.Process) {
+	if ready := p.report.now().Status.Condition(status.ConditionReady); ready == nil || ready.Reason != reason {
+		p.report.event(status.EventNormal, reason, why+"; it waits for those inside: "+fault.Holders(inside))
+	}
 	p.next = 0
 	p.comeBack(forThoseInside)
 	p.finish(status.Verdict{
