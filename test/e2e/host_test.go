@@ -283,7 +283,7 @@ func (h *host) nothingLeft() {
 	h.until("no loop device is left", func() bool { return h.loops() == 0 })
 	id, err := os.ReadFile(h.state + "/id")
 	must(h.t, err)
-	groups, err := filepath.Glob("/sys/fs/cgroup/*/coppice-" + strings.TrimSpace(string(id)) + "/*/")
+	groups, err := filepath.Glob("/sys/fs/cgroup/*/coppice-" + strings.TrimSpace(string(id)))
 	if err != nil || len(groups) > 0 {
 		h.t.Errorf("left: cgroups %v, %v", groups, err)
 	}
