@@ -222,6 +222,6 @@ func (k *Kernel) Group(session string) string { return k.group.Path(session) }
 // Close lets go of the lock. Sessions stay as they are.
 func (k *Kernel) Close() error {
 	var err error
-	k.closing.Do(func() { err = errors.Join(k.room.Close(), k.lock.Close()) })
+	k.closing.Do(func() { err = errors.Join(k.room.Close(), k.group.Close(), k.lock.Close()) })
 	return err
 }

@@ -20,6 +20,7 @@ type Policy struct {
 func Make(desired []object.Object, world object.World, policy Policy) Plan {
 	d := newDifference(desired, world)
 	d.judge(policy)
+	d.keepWhatHeldRootsStandOn()
 	d.drag()
 	d.keepRootInUse()
 	p := Plan{Held: d.held}
@@ -107,6 +108,22 @@ func (d *difference) compare(v *verdict, want object.Object, seen object.Observe
 		d.hold(Destroy, want.ID, CausePolicy, "it was made otherwise, and replacing it would end the session")
 	default:
 		v.destroy, v.create, v.reason = true, true, "it was made otherwise"
+	}
+}
+
+// keepWhatHeldRootsStandOn leaves alone what a root stands on that is left alone
+// by policy, be it wanted or not: an older version of this program may have built
+// it on other things.
+func (d *difference) keepWhatHeldRootsStandOn() {
+	top := object.Group(-1)
+	for _, h := range d.held {
+		top = max(top, h.ID.Address.Group())
+	}
+	for _, a := range d.addresses {
+		if v := d.verdicts[a]; v.destroy && a.Group() < top {
+			d.hold(Destroy, d.seen[a].ID, CausePolicy, v.reason+", but what stands on it is kept")
+			*v = verdict{}
+		}
 	}
 }
 

@@ -147,6 +147,9 @@ func TestMake(t *testing.T) {
 			Amend 0-home/home: it was made with other settings`},
 		{"a root that differs stays, unless the policy says so", replaced(all, otherNamespace), seen(all...), plan.Policy{}, `
 			held Destroy 4-root/namespace (Policy): it was made otherwise, and replacing it would end the session`},
+		{"and what it stands on stays with it, wanted or not", replaced(without(all, upper), otherNamespace), seen(all...), plan.Policy{}, `
+			held Destroy 3-write/upper (Policy): nobody wants it, but what stands on it is kept
+			held Destroy 4-root/namespace (Policy): it was made otherwise, and replacing it would end the session`},
 		{"and is replaced if it does", replaced(all, otherNamespace), seen(all...), plan.Policy{Replace: true}, `
 			Destroy 7-view/root: 4-root/namespace is made anew
 			Destroy 4-root/namespace: it was made otherwise

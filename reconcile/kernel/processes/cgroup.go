@@ -166,3 +166,15 @@ func removeGroup(path string) error {
 
 // Path returns the folder of the session's group; "" where there is no cgroup v2.
 func (d Driver) Path(session string) string { return d.group(session) }
+
+// Close removes the group of all sessions if there are none.
+func (d Driver) Close() error {
+	if d.Groups == "" {
+		return nil
+	}
+	err := unix.Rmdir(d.parent())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("remove cgroup %s: %w", d.parent(), err)
+	}
+	return nil
+}
