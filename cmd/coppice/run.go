@@ -135,22 +135,32 @@ func (c *cli) inside(ctx context.Context, o runOptions, ref reference, command [
 	if err != nil {
 		return notRun(err)
 	}
+	// A terminal sends its signals to both processes, others to this one only.
+	passed := []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		passed = append(passed, os.Interrupt)
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, passed...)
+	defer signal.Stop(signals)
 	// Another process becomes the command, since this one has to outlive it.
 	cmd := exec.Command(self, append([]string{"--run-dir", c.runDir, "exec", ref.name, "--"}, command...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		return notRun(err)
 	}
-	// A terminal sends its signals to both; others send them to this one only.
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
 		case s := <-signals:
 			_ = cmd.Process.Signal(s) // it may just have ended
+			if !o.keep {
+				// What does not heed the signal ends with its session.
+				if err := c.withdraw(ref); err != nil {
+					fmt.Fprintln(c.errOut, "coppice: "+err.Error())
+				}
+			}
 		case err := <-ended:
 			return outcome(err)
 		}
