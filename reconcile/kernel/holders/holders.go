@@ -1,7 +1,8 @@
 // Package holders finds out who is in the way: the processes whose working
 // folder, root, open files or mapped files lie on a mount, or who are in a
 // namespace. It reads /proc and changes nothing. Processes come and go while
-// one looks; what has gone is left out.
+// one looks; what has gone is left out. So are the kernel's own threads, which
+// nobody can end, and the process that looks.
 package holders
 
 import (
@@ -9,9 +10,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/object"
 )
 
@@ -20,21 +23,48 @@ import (
 func OfDevice(device uint64) []object.Process {
 	return find(func(pid int) (string, bool) {
 		return uses(pid, func(link, _ string) bool {
-			var st unix.Stat_t
-			return unix.Stat(link, &st) == nil && st.Dev == device
+			st, ok := look(link)
+			return ok && unix.Mkdev(st.Dev_major, st.Dev_minor) == device
 		})
 	})
 }
 
 // Below returns the processes that use something at or below a path of the
-// host, by the name that the kernel gives it.
+// host. The kernel names a file by its path in the namespace that its mount is
+// in; what is called the same inside a session is somewhere else, and left out.
 func Below(path string) []object.Process {
-	path = filepath.Clean(path)
+	prefix := strings.TrimSuffix(filepath.Clean(path), "/") + "/"
+	mounts := sync.OnceValue(hostMounts)
 	return find(func(pid int) (string, bool) {
-		return uses(pid, func(_, target string) bool {
-			return target == path || strings.HasPrefix(target, path+"/")
+		return uses(pid, func(link, target string) bool {
+			if !strings.HasPrefix(target+"/", prefix) {
+				return false
+			}
+			st, ok := look(link)
+			return ok && mounts()[st.Mnt_id]
 		})
 	})
+}
+
+// hostMounts returns the numbers of the mounts in the host's table.
+func hostMounts() map[uint64]bool {
+	table, err := mounttable.Host()
+	if err != nil {
+		return nil // nobody is named then
+	}
+	ids := make(map[uint64]bool, len(table))
+	for _, e := range table {
+		ids[uint64(e.ID)] = true
+	}
+	return ids
+}
+
+// look tells where the file behind a link of /proc lies, without asking a file
+// system that may not answer.
+func look(link string) (unix.Statx_t, bool) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, link, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, &st)
+	return st, err == nil
 }
 
 // InNamespace returns the processes in the mount namespace with that inode.
@@ -76,13 +106,30 @@ func Pids() []int {
 func find(match func(pid int) (path string, ok bool)) []object.Process {
 	var found []object.Process
 	for _, pid := range Pids() {
-		if path, ok := match(pid); ok {
+		if path, ok := match(pid); ok && !kernelThread(pid) {
 			p := Describe(pid)
 			p.Path = path
 			found = append(found, p)
 		}
 	}
 	return found
+}
+
+// kernelThread reports whether the kernel runs that process for itself: field 9
+// of proc_pid_stat(5) has PF_KTHREAD.
+func kernelThread(pid int) bool {
+	const threadOfTheKernel = 0x00200000
+	text, err := os.ReadFile(procPath(pid, "stat"))
+	if err != nil {
+		return false // gone; it will not be found
+	}
+	// The second field is a name in brackets, which may hold anything.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	return err == nil && flags&threadOfTheKernel != 0
 }
 
 // uses tells whether a process uses a file that matches, and which. A match is
