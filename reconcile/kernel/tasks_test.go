@@ -104,13 +104,13 @@ func TestCopiedFilesAreNotWrittenToTheHost(t *testing.T) {
 }
 
 func TestWhatCannotBeCopied(t *testing.T) {
-	for reason, make := range map[fault.Reason]func(string) error{
+	for reason, lay := range map[fault.Reason]func(string) error{
 		fault.SourceMissing:  func(string) error { return nil },
 		fault.SourceUnusable: func(path string) error { return unix.Mkfifo(path, 0o644) },
 	} {
 		h := newHost(t)
 		source := filepath.Join(h.base, "file")
-		must(t, make(source))
+		must(t, lay(source))
 		if err := h.fails(h.withFile(h.root("root"), source)); fault.ReasonOf(err) != reason {
 			t.Errorf("error %v, want %s", err, reason)
 		}
