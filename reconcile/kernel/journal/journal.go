@@ -14,9 +14,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/durable"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
@@ -42,6 +41,18 @@ type Entry struct {
 	Instance string `json:"instance,omitempty"`
 	// Attempts counts how often undoing it has failed.
 	Attempts int `json:"attempts,omitempty"`
+	// Process is the one that does the task, where nothing better tells whose it
+	// is: on machines without cgroup v2.
+	Process *Process `json:"process,omitempty"`
+}
+
+// Process names one process, and no other that is given its number later.
+type Process struct {
+	PID int `json:"pid"`
+	// Start is when it began, in the kernel's ticks since the boot.
+	Start uint64 `json:"start"`
+	// Boot is which boot that was.
+	Boot string `json:"boot"`
 }
 
 // Journal keeps the entries of all sessions.
@@ -65,8 +76,11 @@ func (j Journal) Read(session string, kind object.Kind) ([]Entry, error) {
 			return nil, fmt.Errorf("read journal: %w", err)
 		}
 		var e Entry
-		if json.Unmarshal(text, &e) != nil || e.Object.Spec == nil || e.Object.Kind() != kind || e.Object.Owner != object.SessionOwner(session) {
+		if json.Unmarshal(text, &e) != nil || e.Object.Spec == nil || e.Object.Kind() != kind {
 			continue
+		}
+		if e.Object.Owner != object.SessionOwner(session) || fileName(e.Object.ID) != name.Name() {
+			continue // another's, or one that was being written when something died
 		}
 		entries = append(entries, e)
 	}
@@ -85,7 +99,8 @@ func (j Journal) Find(id object.ID, kind object.Kind) (Entry, bool, error) {
 	return Entry{}, false, err
 }
 
-// Write notes an entry, whole or not at all, on disk when it returns.
+// Write notes an entry, whole or not at all. It is on disk when it returns, but
+// for files: a power cut takes the root that they were written into as well.
 func (j Journal) Write(e Entry) error {
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -94,7 +109,11 @@ func (j Journal) Write(e Entry) error {
 	if err := os.Mkdir(j.Layout.Journal(e.Object.Owner.Name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fault.Disk("make journal", err)
 	}
-	if err := renameio.WriteFile(j.path(e.Object.ID), text, 0o600); err != nil {
+	write := durable.Write
+	if e.Object.Kind() == object.KindFile {
+		write = durable.Replace
+	}
+	if err := write(j.path(e.Object.ID), text, 0o600); err != nil {
 		return fault.Disk("write journal of "+e.Object.String(), err)
 	}
 	return nil
@@ -108,13 +127,17 @@ func (j Journal) Remove(id object.ID) error {
 	return nil
 }
 
-// path is where the entry of a task is kept. Addresses that end alike after a
-// long path are told apart by their print.
 func (j Journal) path(id object.ID) string {
+	return filepath.Join(j.Layout.Journal(id.Owner.Name), fileName(id))
+}
+
+// fileName is the name of the file with the entry of a task. Addresses too long
+// for a name are told apart by a hash.
+func fileName(id object.ID) string {
 	const most = 200
 	name := strings.NewReplacer("%", "%25", "/", "%2F").Replace(string(id.Address))
 	if len(name) > most {
 		name = name[:most] + object.PrintOf(object.File{Target: string(id.Address)}).Whole
 	}
-	return filepath.Join(j.Layout.Journal(id.Owner.Name), name)
+	return name
 }
