@@ -26,6 +26,34 @@ type Harness struct {
 	// Directory is a folder with a root file system, Shared another folder, and
 	// File a file, all of the host's.
 	Directory, Shared, File string
+	// Image, Archive and Snapshot are what a base or a session can be made from,
+	// with no place to go to yet.
+	Image    object.Image
+	Archive  object.Tree
+	Snapshot object.Snapshot
+	// Hand breaks things.
+	Hand Hand
+}
+
+// Hand does what somebody does who does not ask the daemon. Each does nothing
+// where there is nothing to do it to, or the kernel refuses it.
+type Hand interface {
+	// DropPin unmounts the pin of a session's namespace; its file stays.
+	DropPin(session string)
+	// Unmount, Mount and Remount work on what is mounted at a target inside: they
+	// take it away, put a tmpfs of somebody else's there, give it other attributes.
+	Unmount(session, target string)
+	Mount(session, target string)
+	Remount(session, target string, flags ...string)
+	// UnmountView and UnmountBase leave an empty mount point.
+	UnmountView(session string)
+	UnmountBase(key string)
+	// TearRecord empties a home's record, LoseJournal removes its journal.
+	TearRecord(session string)
+	LoseJournal(session string)
+	// StandInView keeps a session's view busy, until Leave.
+	StandInView(session string)
+	Leave()
 }
 
 // suite is one run of a scenario.
@@ -49,6 +77,11 @@ func Run(t *testing.T, harness func(*testing.T) Harness) {
 		"there and back":         (*suite).thereAndBack,
 		"from any step to none":  (*suite).fromAnyStepToNone,
 		"from any step to whole": (*suite).fromAnyStepToWhole,
+		"bases":                  (*suite).bases,
+		"shared bases":           (*suite).sharedBases,
+		"snapshots":              (*suite).snapshots,
+		"broken by hand":         (*suite).brokenByHand,
+		"a busy view":            (*suite).busyView,
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := harness(t)
