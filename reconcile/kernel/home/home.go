@@ -16,9 +16,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/durable"
 	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
@@ -31,7 +33,8 @@ type Driver struct {
 	Trashed func()
 }
 
-// Owners implements driver.Finder.
+// Owners implements driver.Finder. A folder that cannot be a session's, such as
+// the lost+found of a file system of its own, is nobody's.
 func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 	entries, err := os.ReadDir(d.Layout.Homes())
 	if err != nil {
@@ -39,7 +42,7 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 	}
 	var owners []object.Owner
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && len(validation.IsDNS1123Label(e.Name())) == 0 {
 			owners = append(owners, object.SessionOwner(e.Name()))
 		}
 	}
@@ -87,7 +90,13 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return fault.Disk("make home", err)
 	}
-	return d.Amend(ctx, o)
+	if err := d.Amend(ctx, o); err != nil {
+		return err
+	}
+	if err := durable.Flush(d.Layout.Homes()); err != nil {
+		return fault.Disk("make home", err)
+	}
+	return nil
 }
 
 // Amend implements driver.Driver: it rewrites the record, whole or not at all.
@@ -96,7 +105,7 @@ func (d Driver) Amend(_ context.Context, o object.Object) error {
 	if err != nil {
 		return fmt.Errorf("encode record of %s: %w", o.Owner, err)
 	}
-	if err := renameio.WriteFile(d.Layout.Record(o.Owner.Name), text, 0o600); err != nil {
+	if err := durable.Write(d.Layout.Record(o.Owner.Name), text, 0o600); err != nil {
 		return fault.Disk("write record of "+o.Owner.String(), err)
 	}
 	return nil
@@ -108,8 +117,11 @@ func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
 }
 
 // ToTrash renames a tree into the trash. It refuses while anything is mounted
-// below: what is behind a mount is not ours to remove.
+// below: what is behind a mount is not ours to remove. Of the absent: no error.
 func ToTrash(l layout.Layout, path string, trashed func()) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	table, err := mounttable.Host()
 	if err != nil {
 		return err
@@ -129,6 +141,12 @@ func ToTrash(l layout.Layout, path string, trashed func()) error {
 	err = os.Rename(path, filepath.Join(l.Trash(), filepath.Base(path)+"-"+hex.EncodeToString(unique[:])))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if errors.Is(err, unix.EXDEV) {
+		return &fault.Fault{
+			Reason: fault.Busy, Doing: fmt.Sprintf("move %s to %s", path, l.Trash()), Err: err,
+			Hint: "they are on different mounts; keep the whole state folder on one",
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("move to trash: %w", err)
