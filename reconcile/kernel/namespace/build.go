@@ -42,7 +42,7 @@ func (r *Room) buildOn(cpu int, session string, spec object.Namespace, contents 
 	if err != nil {
 		return err
 	}
-	top, err := rootMount(spec, r.label(session, spec))
+	top, err := rootMount(spec, r.label(session, spec), r.layout.Scratch())
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // rootMount makes the detached mount that becomes the session's root.
-func rootMount(spec object.Namespace, label string) (int, error) {
+func rootMount(spec object.Namespace, label, scratch string) (int, error) {
 	layers, err := openLayers(spec.Layers)
 	if err != nil {
 		return -1, err
@@ -33,7 +33,7 @@ func rootMount(spec object.Namespace, label string) (int, error) {
 		}
 		return mount, closeOnError(mount, addAttributes(mount, flags))
 	}
-	mount, err := overlay(spec, layers, label)
+	mount, err := overlay(spec, layers, label, scratch)
 	if err != nil {
 		return -1, err
 	}
@@ -80,20 +80,31 @@ func missing(path string, err error) error {
 }
 
 // overlay mounts the layers with the session's own on top.
-func overlay(spec object.Namespace, layers []int, label string) (int, error) {
-	upper, work := spec.Upper, spec.Work
-	if spec.Memory {
-		memory, err := memoryLayer(spec.MemorySize, layers[len(layers)-1], label)
-		if err != nil {
+func overlay(spec object.Namespace, layers []int, label, scratch string) (int, error) {
+	if !spec.Memory {
+		if err := clearVolatile(spec.Work); err != nil {
 			return -1, err
 		}
-		// The overlay has a mount of its own on the tmpfs from here on.
-		defer unix.Close(memory)
-		upper = fmt.Sprintf("/proc/thread-self/fd/%d/upper", memory)
-		work = fmt.Sprintf("/proc/thread-self/fd/%d/work", memory)
-	} else if err := clearVolatile(work); err != nil {
+		return union(spec, layers, label, spec.Upper, spec.Work)
+	}
+	memory, err := memoryLayer(spec.MemorySize, layers[len(layers)-1], label)
+	if err != nil {
 		return -1, err
 	}
+	// The overlay has a mount of its own on the tmpfs from here on.
+	defer unix.Close(memory)
+	mount, err := union(spec, layers, label, fdPath(memory)+"/upper", fdPath(memory)+"/work")
+	if !unsupported(err) {
+		return mount, err
+	}
+	// Before 6.15 an upper must lie on a mount that is attached somewhere.
+	return onScratch(scratch, memory, func(path string) (int, error) {
+		return union(spec, layers, label, filepath.Join(path, "upper"), filepath.Join(path, "work"))
+	})
+}
+
+// union makes the overlay in the newest way that the kernel knows.
+func union(spec object.Namespace, layers []int, label, upper, work string) (int, error) {
 	common := []option{{name: "source", value: label}, {name: "upperdir", value: upper}, {name: "workdir", value: work}}
 	if spec.Volatile && !spec.Memory {
 		common = append(common, option{name: "volatile"})
@@ -110,6 +121,43 @@ func overlay(spec object.Namespace, layers []int, label string) (int, error) {
 		return -1, overlayFault(spec, err)
 	}
 	return mount, nil
+}
+
+// onScratch attaches a mount to a folder below scratch for as long as f runs.
+func onScratch(scratch string, mount int, f func(path string) (int, error)) (int, error) {
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return -1, fault.Disk("make scratch folder", err)
+	}
+	path, err := os.MkdirTemp(scratch, "upper-")
+	if err != nil {
+		return -1, fault.Disk("make scratch folder", err)
+	}
+	err = unix.MoveMount(mount, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	made := -1
+	if err == nil {
+		made, err = f(path)
+		err = errors.Join(err, unix.Unmount(path, unix.MNT_DETACH))
+	}
+	if err = errors.Join(err, os.Remove(path)); err != nil {
+		if made >= 0 {
+			unix.Close(made)
+		}
+		return -1, err
+	}
+	return made, nil
+}
+
+// clearScratch takes away what a crash left below scratch.
+func clearScratch(scratch string) error {
+	entries, err := os.ReadDir(scratch)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		path := filepath.Join(scratch, e.Name())
+		err = errors.Join(err, unmount(path), os.Remove(path))
+	}
+	return errors.Join(err, os.Remove(scratch))
 }
 
 // lowersByFd hands the layers on as file descriptors (6.13).

@@ -32,6 +32,9 @@ func New(l layout.Layout, controller string) (*Room, error) {
 			return nil, fmt.Errorf("prepare run-time folder: %w", err)
 		}
 	}
+	if err := clearScratch(l.Scratch()); err != nil {
+		return nil, fmt.Errorf("clear scratch folder: %w", err)
+	}
 	if err := r.holdPins(); err != nil {
 		return nil, fmt.Errorf("prepare the folder of pins %s: %w", l.Pins(), err)
 	}
