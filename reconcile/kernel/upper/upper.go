@@ -5,7 +5,6 @@
 package upper
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,9 +83,12 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) error {
 	spec := o.Spec.(object.Upper)
 	unfinished := spec.Dir + ".new"
-	if _, err := os.Lstat(spec.Dir); !errors.Is(err, fs.ErrNotExist) {
-		// Its work folder may be in use; it must not be taken away.
-		return fmt.Errorf("make upper folder %s: %w", spec.Dir, cmp.Or(err, error(fs.ErrExist)))
+	_, err := os.Lstat(spec.Dir)
+	if err == nil {
+		err = fs.ErrExist // its work folder may be in use; it must not be taken away
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make upper folder %s: %w", spec.Dir, err)
 	}
 	for _, left := range []string{unfinished, spec.Work} {
 		if err := home.ToTrash(d.Layout, left, d.Trashed); err != nil {
@@ -156,12 +158,15 @@ func (d Driver) note(session string, spec object.Upper) error {
 // made reads the note; nothing, if there is none that can be read.
 func (d Driver) made(session string) (making, error) {
 	text, err := os.ReadFile(d.noteFile(session))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return making{}, nil
+	}
+	if err != nil {
 		return making{}, fmt.Errorf("read what the upper was made with: %w", err)
 	}
 	var m making
-	if err == nil && json.Unmarshal(text, &m) != nil {
-		return making{}, nil
+	if json.Unmarshal(text, &m) != nil { // what a power cut left of it
+		m = making{}
 	}
 	return m, nil
 }
