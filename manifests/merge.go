@@ -94,15 +94,17 @@ func readFile(previous Set, was fileState, known bool, f file, ephemeral bool) (
 		named[e.Key] = true
 		state.entries = append(state.entries, e)
 	}
-	if nameless > 0 {
-		state.unknown = !known || was.unknown
-		for _, e := range was.entries {
-			if !named[e.Key] {
-				e.Stale, e.Problems = true, texts
-				state.entries = append(state.entries, e)
-			}
+	if len(problems) == 0 {
+		return state, nil
+	}
+	// What a broken file no longer names may only be half written, or misspelt.
+	for _, e := range was.entries {
+		if !named[e.Key] {
+			e.Stale, e.Problems = true, texts
+			state.entries = append(state.entries, e)
 		}
 	}
+	state.unknown = nameless > 0 && (!known || was.unknown)
 	return state, texts
 }
 

@@ -2,12 +2,8 @@ package spec
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -22,13 +18,32 @@ type References struct {
 // ReferenceError is a name that leads nowhere, or to more than one place.
 type ReferenceError struct {
 	Kind, Name string
-	// Detail says more: what is near, or what it might mean.
-	Detail string
+	// Suggestion is the name that was most likely meant; empty if none is near.
+	Suggestion string
+	// Candidates are the objects that an ambiguous name may mean.
+	Candidates []string
 }
 
 func (e *ReferenceError) Error() string {
-	return fmt.Sprintf("%s %q: %s", strings.ToLower(e.Kind), e.Name, e.Detail)
+	detail := "there is none of that name; add its manifest"
+	switch {
+	case len(e.Candidates) > 0:
+		detail = "it is an alias of " + strings.Join(e.Candidates, " and of ") + "; name one of them"
+	case e.Suggestion != "":
+		detail = fmt.Sprintf("there is none of that name, did you mean %q?", e.Suggestion)
+	}
+	return fmt.Sprintf("%s %q: %s", strings.ToLower(e.Kind), e.Name, detail)
 }
+
+// ConflictError is a session whose own part does not go with what it names.
+type ConflictError struct {
+	// Path is the field of the session's manifest.
+	Path string
+	// Detail says what is wrong and what to do.
+	Detail string
+}
+
+func (e *ConflictError) Error() string { return e.Path + ": " + e.Detail }
 
 // DefaultProfile is what sessions get whose chroot names no profile. It shows
 // nothing of the host's files.
@@ -40,9 +55,12 @@ func Admit(s *Session, refs References, ephemeral bool) (Admitted, error) {
 	s = s.DeepCopy()
 	Default(s)
 	a := Admitted{Name: s.Name, Ephemeral: ephemeral, Session: s.Spec}
-	if s.Spec.Chroot != nil {
+	switch {
+	case s.Spec.Chroot != nil:
 		a.Chroot = *s.Spec.Chroot
-	} else {
+	case s.Spec.ChrootRef == nil:
+		return Admitted{}, &ConflictError{"spec.chrootRef", noChroot}
+	default:
 		c, err := refs.chroot(s.Spec.ChrootRef.Name)
 		if err != nil {
 			return Admitted{}, err
@@ -55,16 +73,30 @@ func Admit(s *Session, refs References, ephemeral bool) (Admitted, error) {
 		u.Volatile = &ephemeral
 	}
 	if a.Chroot.Source.Plain != nil {
+		if err := plain(s.Spec); err != nil {
+			return Admitted{}, err
+		}
 		return a, nil
 	}
 	a.ProfileName = cmp.Or(nameOf(s.Spec.ProfileRef), nameOf(a.Chroot.ProfileRef), DefaultProfile)
-	p, found := refs.Profiles[a.ProfileName]
-	if !found {
-		return Admitted{}, notFound(KindProfile, a.ProfileName, slices.Sorted(maps.Keys(refs.Profiles)))
+	p, err := refs.profile(a.ProfileName)
+	if err != nil {
+		return Admitted{}, err
 	}
 	a.Profile = p.DeepCopy().Spec
 	defaultProfile(&a.Profile)
 	return a, nil
+}
+
+// plain refuses what a plain chroot would silently leave out.
+func plain(s SessionSpec) error {
+	switch {
+	case s.ProfileRef != nil:
+		return &ConflictError{"spec.profileRef", plainHint}
+	case s.Profile != nil:
+		return &ConflictError{"spec.profile", plainHint}
+	}
+	return nil
 }
 
 func nameOf(r *Reference) string {
@@ -95,87 +127,26 @@ func (r References) chroot(name string) (*Chroot, error) {
 	case 1:
 		return r.Chroots[having[0]], nil
 	default:
-		return nil, &ReferenceError{KindChroot, name, "it is an alias of " + strings.Join(having, " and of ") + "; name one of them"}
+		return nil, &ReferenceError{Kind: KindChroot, Name: name, Candidates: having}
 	}
+}
+
+// profile finds a profile, a built-in one if nobody wrote another.
+func (r References) profile(name string) (*Profile, error) {
+	if p, found := r.Profiles[name]; found {
+		return p, nil
+	}
+	known := slices.Collect(maps.Keys(r.Profiles))
+	for _, p := range builtin() {
+		if p.Name == name {
+			return p, nil
+		}
+		known = append(known, p.Name)
+	}
+	slices.Sort(known)
+	return nil, notFound(KindProfile, name, known)
 }
 
 func notFound(kind, name string, known []string) error {
-	detail := "there is none of that name; add its manifest"
-	if best := Nearest(name, known); best != "" {
-		detail = fmt.Sprintf("there is none of that name, did you mean %q?", best)
-	}
-	return &ReferenceError{kind, name, detail}
-}
-
-// EffectiveProfile is the profile with the session's own additions.
-func (a Admitted) EffectiveProfile() ProfileSpec { return merged(a.Profile, a.Session.Profile) }
-
-// WithSession returns what was admitted with the session's own part as it is
-// now: chroot and profile stay, so that editing them changes no running session.
-func (a Admitted) WithSession(s *Session) Admitted {
-	s = s.DeepCopy()
-	Default(s)
-	was := a.Session
-	a.Session = s.Spec
-	// What it is grown from is the chroot that was admitted.
-	a.Session.ChrootRef, a.Session.Chroot, a.Session.ProfileRef = was.ChrootRef, was.Chroot, was.ProfileRef
-	return a
-}
-
-// NeedsRecreate names what differs between a running session and what its
-// manifests now say that a running session cannot take.
-func NeedsRecreate(running, wanted Admitted) []string {
-	var fields []string
-	if running.ChrootName != wanted.ChrootName {
-		fields = append(fields, "spec.chrootRef.name")
-	}
-	at := "spec.chroot."
-	if wanted.ChrootName != "" {
-		at = "chroot " + wanted.ChrootName + ": spec."
-	}
-	if !same(running.Chroot.Source, wanted.Chroot.Source) {
-		fields = append(fields, at+"source")
-	}
-	if !same(running.Chroot.Union, wanted.Chroot.Union) {
-		fields = append(fields, at+"union")
-	}
-	switch {
-	case running.ProfileName != wanted.ProfileName:
-		fields = append(fields, "profile "+wanted.ProfileName)
-	case !same(running.Profile, wanted.Profile):
-		fields = append(fields, "profile "+wanted.ProfileName+": spec")
-	}
-	return fields
-}
-
-// same compares two values by what they are written as: 1Gi is 1024Mi.
-func same(a, b any) bool {
-	if reflect.DeepEqual(a, b) {
-		return true
-	}
-	first, err := json.Marshal(a)
-	if err != nil {
-		return false
-	}
-	second, err := json.Marshal(b)
-	return err == nil && string(first) == string(second)
-}
-
-// Hash tells one spec of an object from another.
-func Hash(object Object) string {
-	var spec any
-	switch o := object.(type) {
-	case *Chroot:
-		spec = o.Spec
-	case *Profile:
-		spec = o.Spec
-	case *Session:
-		spec = o.Spec
-	}
-	text, err := json.Marshal(spec)
-	if err != nil {
-		panic(fmt.Sprintf("hash %s %s: %v", object.GetKind(), object.GetName(), err)) // plain structs; cannot fail
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	return &ReferenceError{Kind: kind, Name: name, Suggestion: Nearest(name, known)}
 }

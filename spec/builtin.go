@@ -3,6 +3,7 @@ package spec
 import (
 	"embed"
 	"fmt"
+	"sync"
 )
 
 //go:embed profiles/*.yaml
@@ -10,7 +11,17 @@ var profiles embed.FS
 
 // BuiltinProfiles returns the profiles that are there without a manifest:
 // minimal, default and buildd. A Profile of the same name takes the place of one.
+// What is returned is the caller's own.
 func BuiltinProfiles() []*Profile {
+	var list []*Profile
+	for _, p := range builtin() {
+		list = append(list, p.DeepCopy())
+	}
+	return list
+}
+
+// builtin returns them shared, and not to be changed.
+var builtin = sync.OnceValue(func() []*Profile {
 	entries, err := profiles.ReadDir("profiles")
 	if err != nil {
 		panic(fmt.Sprintf("read built-in profiles: %v", err)) // embedded; cannot fail
@@ -31,4 +42,4 @@ func BuiltinProfiles() []*Profile {
 		}
 	}
 	return list
-}
+})

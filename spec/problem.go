@@ -3,6 +3,8 @@ package spec
 import (
 	"fmt"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Problem is one thing that is wrong with a manifest.
@@ -49,12 +51,14 @@ type Document struct {
 	Index int
 	// Line is where the document, or the item, begins.
 	Line int
-	// Kind and Name are as written, as far as they can be told, even of a
-	// document that cannot be used.
+	// Kind and Name say what the document is about, even if it cannot be used,
+	// so that what was good of that name can be kept. Both are empty where that
+	// is not certain: such a document may be about anything.
 	Kind, Name string
-	// Object is what the document says, with defaults filled in; nil if there
-	// are problems.
+	// Object is what the document says; nil if there are problems.
 	Object Object
 	// Problems are what is wrong with this document.
 	Problems []Problem
+
+	root *yaml.Node
 }

@@ -2,8 +2,8 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,17 +11,22 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Validate reports all that is wrong with an object to which Default was
-// applied. The paths are those of the manifest.
+// Validate reports all that is wrong with an object, as it is with its defaults
+// filled in. It does not change it. The paths are those of the manifest.
 func Validate(object Object) field.ErrorList {
-	errs := validateName(field.NewPath("metadata", "name"), object.GetName())
+	object = copyOf(object)
+	Default(object)
+	return validate(object)
+}
+
+// validate wants an object to which Default was applied.
+func validate(object Object) field.ErrorList {
+	errs := validateMetadata(field.NewPath("metadata"), object)
 	spec := field.NewPath("spec")
 	switch o := object.(type) {
 	case *Chroot:
 		errs = append(errs, validateChroot(spec, o.Spec)...)
-		for i, alias := range o.Spec.Aliases {
-			errs = append(errs, validateName(spec.Child("aliases").Index(i), alias)...)
-		}
+		errs = append(errs, validateAliases(spec.Child("aliases"), o.Name, o.Spec.Aliases)...)
 	case *Profile:
 		errs = append(errs, validateProfile(spec, o.Spec)...)
 	case *Session:
@@ -42,8 +47,33 @@ func message(e *field.Error) string {
 	case field.ErrorTypeNotSupported:
 		return e.Detail
 	default:
-		return fmt.Sprintf("%v: %s", e.BadValue, e.Detail)
+		return fmt.Sprintf("%s: %s", shown(fmt.Sprint(e.BadValue)), e.Detail)
 	}
+}
+
+func validateMetadata(at *field.Path, object Object) field.ErrorList {
+	errs := validateName(at.Child("name"), object.GetName())
+	if object.GetNamespace() != "" {
+		errs = append(errs, field.Forbidden(at.Child("namespace"), "there are no namespaces here; remove it, and give each object a name of its own"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(object.GetLabels())) {
+		where := at.Child("labels").Key(name)
+		errs = append(errs, validateKey(where, name)...)
+		if value := object.GetLabels()[name]; len(validation.IsValidLabelValue(value)) > 0 {
+			errs = append(errs, field.Invalid(where, value, "must be letters, digits, dashes, dots and underscores, with a letter or digit first and last, 63 at most"))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(object.GetAnnotations())) {
+		errs = append(errs, validateKey(at.Child("annotations").Key(name), strings.ToLower(name))...)
+	}
+	return errs
+}
+
+func validateKey(at *field.Path, key string) field.ErrorList {
+	if len(validation.IsQualifiedName(key)) > 0 {
+		return field.ErrorList{field.Invalid(at, key, "must be a name such as suite or example.org/suite")}
+	}
+	return nil
 }
 
 func validateName(at *field.Path, name string) field.ErrorList {
@@ -65,10 +95,22 @@ func validatePath(at *field.Path, value string) field.ErrorList {
 		return field.ErrorList{field.Invalid(at, value, "must be an absolute path: begin it with /")}
 	case slices.Contains(strings.Split(value, "/"), ".."):
 		return field.ErrorList{field.Invalid(at, value, `must not contain ".."`)}
-	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return field.ErrorList{field.Invalid(at, value, "must not contain control characters")}
+	case strings.ContainsFunc(value, unprintable):
+		return field.ErrorList{field.Invalid(at, fmt.Sprintf("%q", shown(value)), "must not contain control characters")}
 	case len(value) > 4000:
-		return field.ErrorList{field.Invalid(at, value[:20]+"…", "is longer than the kernel takes")}
+		return field.ErrorList{field.Invalid(at, value, "is longer than the kernel takes")}
+	case path.Clean(value) != strings.TrimSuffix(value, "/") && value != "/":
+		return field.ErrorList{field.Invalid(at, value, "write it as "+path.Clean(value))}
+	}
+	return nil
+}
+
+func unprintable(r rune) bool { return r < ' ' || r == 0x7f }
+
+// validateLine wants text of one line.
+func validateLine(at *field.Path, value string) field.ErrorList {
+	if strings.ContainsFunc(value, unprintable) {
+		return field.ErrorList{field.Invalid(at, fmt.Sprintf("%q", shown(value)), "must be one line, without control characters")}
 	}
 	return nil
 }
@@ -83,71 +125,20 @@ func oneOf[T ~string](at *field.Path, value T, list ...T) field.ErrorList {
 		names = append(names, string(l))
 	}
 	e := field.NotSupported(at, value, list)
-	e.Detail = fmt.Sprintf("unknown value %q, want %s", value, strings.Join(names, ", "))
-	if best := Nearest(string(value), names); best != "" {
-		e.Detail = fmt.Sprintf("unknown value %q, did you mean %q?", value, best)
+	e.Detail = fmt.Sprintf("unknown value %q", shown(string(value))) +
+		didYouMean(string(value), names, ", want "+strings.Join(names, ", "))
+	if value == "" {
+		e = field.Required(at, "one of "+strings.Join(names, ", "))
 	}
 	return field.ErrorList{e}
-}
-
-func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
-	var errs field.ErrorList
-	switch {
-	case s.ChrootRef == nil && s.Chroot == nil:
-		errs = append(errs, field.Required(at.Child("chrootRef"), "name a Chroot, or write one under chroot"))
-	case s.ChrootRef != nil && s.Chroot != nil:
-		errs = append(errs, field.Forbidden(at.Child("chroot"), "chrootRef names a chroot already; keep one of them"))
-	case s.ChrootRef != nil:
-		errs = append(errs, validateName(at.Child("chrootRef", "name"), s.ChrootRef.Name)...)
-	default:
-		errs = append(errs, validateChroot(at.Child("chroot"), *s.Chroot)...)
-		if len(s.Chroot.Aliases) > 0 {
-			errs = append(errs, field.Forbidden(at.Child("chroot", "aliases"), "a session's own chroot has no other names"))
-		}
-	}
-	errs = append(errs, validateReference(at.Child("profileRef"), s.ProfileRef)...)
-	if s.Profile != nil {
-		errs = append(errs, validateProfile(at.Child("profile"), *s.Profile)...)
-	}
-	if s.Chroot != nil && s.Chroot.Source.Plain != nil && (s.ProfileRef != nil || s.Profile != nil) {
-		errs = append(errs, field.Forbidden(at.Child("profile"), "a plain chroot is used as it is; use source directory for mounts, files and hooks"))
-	}
-	if s.TTL != nil && s.TTL.Duration <= 0 {
-		errs = append(errs, field.Invalid(at.Child("ttl"), s.TTL.Duration.String(), "must be longer than nothing"))
-	}
-	if s.GracePeriod != nil && s.GracePeriod.Duration < 0 {
-		errs = append(errs, field.Invalid(at.Child("gracePeriod"), s.GracePeriod.Duration.String(), "must not be negative"))
-	}
-	errs = append(errs, oneOf(at.Child("expose"), s.Expose, ExposeRoot, ExposeTree, ExposeNone)...)
-	errs = append(errs, oneOf(at.Child("deletionPolicy"), s.DeletionPolicy, DeletionTerminate, DeletionWait)...)
-	errs = append(errs, oneOf(at.Child("updateStrategy"), s.UpdateStrategy, UpdateOnDelete, UpdateRecreate)...)
-	return append(errs, validateEnvironment(at.Child("environment"), s.Environment)...)
 }
 
 func validateReference(at *field.Path, r *Reference) field.ErrorList {
 	if r == nil {
 		return nil
 	}
+	if r.Name == "" {
+		return field.ErrorList{field.Required(at.Child("name"), "the name of what is meant")}
+	}
 	return validateName(at.Child("name"), r.Name)
-}
-
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func validateEnvironment(at *field.Path, e *Environment) field.ErrorList {
-	if e == nil {
-		return nil
-	}
-	var errs field.ErrorList
-	if _, err := regexp.Compile(e.Filter); err != nil {
-		errs = append(errs, field.Invalid(at.Child("filter"), e.Filter, "must be a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
-	}
-	for name, value := range e.Set {
-		if !variable.MatchString(name) {
-			errs = append(errs, field.Invalid(at.Child("set").Key(name), name, "must be a variable's name: letters, digits and _, no digit first"))
-		}
-		if strings.ContainsRune(value, 0) {
-			errs = append(errs, field.Invalid(at.Child("set").Key(name), value, "must not contain a zero byte"))
-		}
-	}
-	return errs
 }

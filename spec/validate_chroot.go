@@ -24,10 +24,12 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 	if c.Union != nil {
 		errs = append(errs, validateUnion(at, c)...)
 	}
+	errs = append(errs, validateLine(at.Child("description"), c.Description)...)
 	errs = append(errs, validateReference(at.Child("profileRef"), c.ProfileRef)...)
 	if c.Source.Plain != nil && c.ProfileRef != nil {
-		errs = append(errs, field.Forbidden(at.Child("profileRef"), "a plain chroot is used as it is; use source directory for mounts, files and hooks"))
+		errs = append(errs, field.Forbidden(at.Child("profileRef"), plainHint))
 	}
+	errs = append(errs, validateAccess(at.Child("access"), c.Access)...)
 	if c.Personality != "" {
 		errs = append(errs, oneOf(at.Child("personality"), c.Personality, personalities...)...)
 	}
@@ -35,11 +37,23 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 		errs = append(errs, validatePath(at.Child("shell"), c.Shell)...)
 	}
 	for i, word := range c.CommandPrefix {
-		if word == "" {
-			errs = append(errs, field.Required(at.Child("commandPrefix").Index(i), "a word of the command"))
+		if word == "" && i == 0 {
+			errs = append(errs, field.Required(at.Child("commandPrefix").Index(i), "a program"))
 		}
+		errs = append(errs, validateWord(at.Child("commandPrefix").Index(i), word)...)
 	}
 	return append(errs, validateEnvironment(at.Child("environment"), c.Environment)...)
+}
+
+func validateAliases(at *field.Path, name string, aliases []string) field.ErrorList {
+	errs := duplicates(at, aliases)
+	for i, alias := range aliases {
+		errs = append(errs, validateName(at.Index(i), alias)...)
+		if alias == name && name != "" {
+			errs = append(errs, field.Invalid(at.Index(i), alias, "is the name itself; leave it out"))
+		}
+	}
+	return errs
 }
 
 func validateSource(at *field.Path, s Source) field.ErrorList {
@@ -88,7 +102,12 @@ func validateLoopback(at *field.Path, l LoopbackSource) field.ErrorList {
 		errs = append(errs, field.Forbidden(at.Child("offset"), "the partition says where the file system begins; keep one of them"))
 	}
 	for i, o := range l.MountOptions {
-		errs = append(errs, validateOption(at.Child("mountOptions").Index(i), o)...)
+		where := at.Child("mountOptions").Index(i)
+		errs = append(errs, validateOption(where, o)...)
+		switch key, _, _ := strings.Cut(o, "="); key {
+		case "loop", "offset", "sizelimit":
+			errs = append(errs, field.Invalid(where, o, "belongs to mount(8); use offset or partition of the source"))
+		}
 	}
 	return errs
 }
@@ -111,6 +130,7 @@ func validateUnion(at *field.Path, c ChrootSpec) field.ErrorList {
 		for i, lower := range u.Lowers {
 			errs = append(errs, validatePath(union.Child("lowers").Index(i), lower)...)
 		}
+		errs = append(errs, duplicates(union.Child("lowers"), u.Lowers)...)
 		return append(errs, validateUpper(union.Child("upper"), u.Upper)...)
 	}
 	if u.Type != UnionNone {

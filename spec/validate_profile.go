@@ -1,8 +1,8 @@
 package spec
 
 import (
+	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -10,16 +10,10 @@ import (
 
 var mountTypes = []MountType{MountProc, MountSysfs, MountDev, MountDevpts, MountShm, MountTmpfs, MountBind}
 
-// flagOptions are the options that any mount may have; others have a value, as
-// in mode=1777, and go to the file system.
-var flagOptions = []string{
-	"ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime", "nodiratime", "diratime",
-	"relatime", "nosymfollow", "symfollow", "bind", "rbind", "newinstance",
-}
-
-// databases are those that getent(1) can list and /etc can hold.
+// databases are those that getent(1) can list and /etc can hold; of ethers and
+// netgroup it only looks up single entries.
 var databases = []string{
-	"aliases", "ethers", "group", "gshadow", "hosts", "netgroup", "networks", "passwd", "protocols", "rpc", "services", "shadow",
+	"aliases", "group", "gshadow", "hosts", "networks", "passwd", "protocols", "rpc", "services", "shadow",
 }
 
 func validateProfile(at *field.Path, p ProfileSpec) field.ErrorList {
@@ -28,14 +22,18 @@ func validateProfile(at *field.Path, p ProfileSpec) field.ErrorList {
 	for i, m := range p.Mounts {
 		where := at.Child("mounts").Index(i)
 		errs = append(errs, validateMount(where, m)...)
-		if target := path.Clean(m.Target); m.Target != "" && targets[target] {
+		target := path.Clean(m.Target)
+		if m.Target != "" && targets[target] {
 			errs = append(errs, field.Duplicate(where.Child("target"), m.Target))
-		} else {
-			targets[target] = true
 		}
+		targets[target] = true
 	}
 	for i, f := range p.CopyFiles {
-		errs = append(errs, validatePath(at.Child("copyFiles").Index(i), f)...)
+		where := at.Child("copyFiles").Index(i)
+		errs = append(errs, validatePath(where, f)...)
+		if strings.HasSuffix(f, "/") {
+			errs = append(errs, field.Invalid(where, f, "must be a file; use a bind mount for a folder"))
+		}
 	}
 	for i, n := range p.NSSDatabases {
 		errs = append(errs, oneOf(at.Child("nssDatabases").Index(i), n, databases...)...)
@@ -46,7 +44,7 @@ func validateProfile(at *field.Path, p ProfileSpec) field.ErrorList {
 	for i, h := range p.Hooks {
 		where := at.Child("hooks").Index(i)
 		errs = append(errs, validateHook(where, h)...)
-		if names[h.Name] {
+		if names[h.Name] && h.Name != "" {
 			errs = append(errs, field.Duplicate(where.Child("name"), h.Name))
 		}
 		names[h.Name] = true
@@ -54,12 +52,17 @@ func validateProfile(at *field.Path, p ProfileSpec) field.ErrorList {
 	return errs
 }
 
+// duplicates reports what a list holds twice. Paths that differ by a slash at the
+// end are the same.
 func duplicates(at *field.Path, list []string) field.ErrorList {
 	var errs field.ErrorList
+	seen := map[string]bool{}
 	for i, entry := range list {
-		if slices.Contains(list[:i], entry) {
+		key := strings.TrimSuffix(entry, "/")
+		if seen[key] {
 			errs = append(errs, field.Duplicate(at.Index(i), entry))
 		}
+		seen[key] = true
 	}
 	return errs
 }
@@ -90,34 +93,7 @@ func validateMount(at *field.Path, m Mount) field.ErrorList {
 	if m.Optional && m.Type != MountBind {
 		errs = append(errs, field.Forbidden(at.Child("optional"), "only a bind can be left out"))
 	}
-	for i, o := range m.Options {
-		where := at.Child("options").Index(i)
-		errs = append(errs, validateOption(where, o)...)
-		switch {
-		case (o == "rbind" || o == "bind") && m.Type != MountBind:
-			errs = append(errs, field.Invalid(where, o, "only a bind has it"))
-		case strings.HasPrefix(o, "size="):
-			errs = append(errs, field.Invalid(where, o, "write it as size: "+strings.TrimPrefix(o, "size=")))
-		case !strings.Contains(o, "=") && !slices.Contains(flagOptions, o):
-			errs = append(errs, oneOf(where, o, flagOptions...)...)
-		case strings.Contains(o, "=") && m.Type == MountBind:
-			errs = append(errs, field.Invalid(where, o, "a bind has no options of a file system"))
-		}
-	}
-	return errs
-}
-
-// validateOption wants one option an entry.
-func validateOption(at *field.Path, o string) field.ErrorList {
-	switch {
-	case o == "":
-		return field.ErrorList{field.Required(at, "an option")}
-	case strings.ContainsAny(o, ", \t\n"):
-		return field.ErrorList{field.Invalid(at, o, "must be one option; write each as an entry of its own")}
-	case len(o) > 255:
-		return field.ErrorList{field.Invalid(at, o[:20]+"…", "is longer than the 255 bytes that the kernel takes")}
-	}
-	return nil
+	return append(errs, validateOptions(at.Child("options"), m)...)
 }
 
 func validateHook(at *field.Path, h Hook) field.ErrorList {
@@ -146,7 +122,7 @@ func validateHook(at *field.Path, h Hook) field.ErrorList {
 		}
 	}
 	if h.Timeout != nil && h.Timeout.Duration <= 0 {
-		errs = append(errs, field.Invalid(at.Child("timeout"), h.Timeout.Duration.String(), "must be longer than nothing"))
+		errs = append(errs, field.Invalid(at.Child("timeout"), h.Timeout.Duration, "must be longer than nothing"))
 	}
 	return errs
 }
@@ -155,10 +131,16 @@ func validateHook(at *field.Path, h Hook) field.ErrorList {
 // business.
 func validateCommand(at *field.Path, command []string) field.ErrorList {
 	errs := validatePath(at.Index(0), command[0])
-	for i, word := range command {
-		if strings.ContainsRune(word, 0) {
-			errs = append(errs, field.Invalid(at.Index(i), word, "must not contain a zero byte"))
-		}
+	for i, word := range command[1:] {
+		errs = append(errs, validateWord(at.Index(i+1), word)...)
 	}
 	return errs
+}
+
+// validateWord wants what can be an argument of a program.
+func validateWord(at *field.Path, word string) field.ErrorList {
+	if strings.ContainsRune(word, 0) {
+		return field.ErrorList{field.Invalid(at, fmt.Sprintf("%q", shown(word)), "must not contain a zero byte")}
+	}
+	return nil
 }

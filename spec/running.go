@@ -1,0 +1,96 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// EffectiveProfile is the profile with the session's own additions.
+func (a Admitted) EffectiveProfile() ProfileSpec { return merged(a.Profile, a.Session.Profile) }
+
+// WithSession returns what was admitted with the session's own part as it is
+// now: chroot and profile stay, so that editing them changes no running session.
+func (a Admitted) WithSession(s *Session) Admitted {
+	s = s.DeepCopy()
+	Default(s)
+	was := a.Session
+	a.Session = s.Spec
+	// What it is grown from is the chroot that was admitted.
+	a.Session.ChrootRef, a.Session.Chroot, a.Session.ProfileRef = was.ChrootRef, was.Chroot, was.ProfileRef
+	return a
+}
+
+// NeedsRecreate names the fields that differ between a running session and what
+// its manifests now say, and that a running session cannot take. What is written
+// in the session itself can be changed in place, but for what it is grown from.
+// What a chroot says about commands (access, personality, shell, prefix,
+// environment) is not looked at: it is no reason to end a session.
+func NeedsRecreate(running, wanted Admitted) []string {
+	if running.ChrootName != wanted.ChrootName {
+		if wanted.ChrootName == "" {
+			return []string{"spec.chroot"}
+		}
+		return []string{"spec.chrootRef.name"}
+	}
+	at := "spec.chroot."
+	if wanted.ChrootName != "" {
+		at = "chroot " + wanted.ChrootName + ": spec."
+	}
+	fields := differences(at+"source", tree(running.Chroot.Source), tree(wanted.Chroot.Source))
+	fields = append(fields, differences(at+"union", tree(running.Chroot.Union), tree(wanted.Chroot.Union))...)
+	if running.ProfileName == wanted.ProfileName {
+		return append(fields, differences("profile "+wanted.ProfileName+": spec", tree(running.Profile), tree(wanted.Profile))...)
+	}
+	if nameOf(running.Session.ProfileRef) != nameOf(wanted.Session.ProfileRef) {
+		return append(fields, "spec.profileRef.name")
+	}
+	return append(fields, at+"profileRef.name")
+}
+
+// tree returns a value as what it is written as: 1Gi is 1024Mi.
+func tree(value any) any {
+	text, err := json.Marshal(value)
+	if err == nil {
+		var t any
+		if err = json.Unmarshal(text, &t); err == nil {
+			return t
+		}
+	}
+	panic(fmt.Sprintf("compare %T: %v", value, err)) // plain structs; cannot fail
+}
+
+// differences returns the paths of the fields that differ, sorted. Of a list
+// whose length differs, and of what one of the two does not have, it is the path
+// of the whole.
+func differences(path string, a, b any) []string {
+	if reflect.DeepEqual(a, b) {
+		return nil
+	}
+	var fields []string
+	switch a := a.(type) {
+	case map[string]any:
+		b, same := b.(map[string]any)
+		if !same {
+			break
+		}
+		both := maps.Clone(a)
+		maps.Copy(both, b)
+		for _, name := range slices.Sorted(maps.Keys(both)) {
+			fields = append(fields, differences(path+"."+name, a[name], b[name])...)
+		}
+		return fields
+	case []any:
+		b, same := b.([]any)
+		if !same || len(a) != len(b) {
+			break
+		}
+		for i := range a {
+			fields = append(fields, differences(fmt.Sprintf("%s[%d]", path, i), a[i], b[i])...)
+		}
+		return fields
+	}
+	return []string{path}
+}

@@ -1,0 +1,77 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func validateAccess(at *field.Path, a *Access) field.ErrorList {
+	if a == nil {
+		return nil
+	}
+	errs := validatePeople(at, a.Users, a.Groups, a.RootUsers, a.RootGroups)
+	if s := a.Source; s != nil {
+		errs = append(errs, validatePeople(at.Child("source"), s.Users, s.Groups, s.RootUsers, s.RootGroups)...)
+	}
+	return errs
+}
+
+func validatePeople(at *field.Path, users, groups, rootUsers, rootGroups []string) field.ErrorList {
+	var errs field.ErrorList
+	for _, list := range []struct {
+		name  string
+		names []string
+	}{{"users", users}, {"groups", groups}, {"rootUsers", rootUsers}, {"rootGroups", rootGroups}} {
+		for i, name := range list.names {
+			errs = append(errs, validatePerson(at.Child(list.name).Index(i), name)...)
+		}
+	}
+	return errs
+}
+
+// person is what a user or group may be called; the signs left out have a meaning
+// in passwd(5), or to those who list names.
+var person = regexp.MustCompile(`^[^-:,/\s\x00-\x1f\x7f][^:,/\s\x00-\x1f\x7f]*$`)
+
+func validatePerson(at *field.Path, name string) field.ErrorList {
+	switch {
+	case name == "":
+		return field.ErrorList{field.Required(at, "the name of a user or group")}
+	case !person.MatchString(name):
+		return field.ErrorList{field.Invalid(at, fmt.Sprintf("%q", shown(name)), "must be the name of one user or group; write each as an entry of its own")}
+	}
+	return nil
+}
+
+// maxFilter bounds the work of compiling a regular expression.
+const maxFilter = 4096
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func validateEnvironment(at *field.Path, e *Environment) field.ErrorList {
+	if e == nil {
+		return nil
+	}
+	var errs field.ErrorList
+	if len(e.Filter) > maxFilter {
+		return append(errs, field.Invalid(at.Child("filter"), e.Filter, "is too long for a regular expression"))
+	}
+	if _, err := regexp.Compile(e.Filter); err != nil {
+		errs = append(errs, field.Invalid(at.Child("filter"), e.Filter, "must be a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
+		value := e.Set[name]
+		if !variable.MatchString(name) {
+			errs = append(errs, field.Invalid(at.Child("set").Key(name), name, "must be a variable's name: letters, digits and _, no digit first"))
+		}
+		if strings.ContainsRune(value, 0) {
+			errs = append(errs, field.Invalid(at.Child("set").Key(name), fmt.Sprintf("%q", shown(value)), "must not contain a zero byte"))
+		}
+	}
+	return errs
+}
