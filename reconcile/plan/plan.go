@@ -20,6 +20,7 @@ type Policy struct {
 func Make(desired []object.Object, world object.World, policy Policy) Plan {
 	d := newDifference(desired, world)
 	d.judge(policy)
+	d.leaveWhatCannotBeMadeAnew()
 	d.keepWhatHeldRootsStandOn()
 	d.drag()
 	d.keepRootInUse()
@@ -111,17 +112,47 @@ func (d *difference) compare(v *verdict, want object.Object, seen object.Observe
 	}
 }
 
-// keepWhatHeldRootsStandOn leaves alone what a root stands on that is left alone
-// by policy, be it wanted or not: an older version of this program may have built
-// it on other things.
+// leaveWhatCannotBeMadeAnew takes back a making that blindness forbids before it
+// drags anything along: what stands on the object would go and come again at each
+// look, and the object itself would stay as it is (rule 5).
+func (d *difference) leaveWhatCannotBeMadeAnew() {
+	for _, a := range d.addresses {
+		v := d.verdicts[a]
+		if !v.create {
+			continue
+		}
+		why, blocked := "", false
+		if v.destroy {
+			why, blocked = d.blocks(Destroy, d.seen[a].Kind, a)
+		}
+		if !blocked && a.Group() <= object.GroupRoot {
+			why, blocked = d.blocks(Create, d.wanted[a].Kind(), a)
+		}
+		if !blocked {
+			continue
+		}
+		op := Create
+		if v.destroy {
+			op = Destroy
+		}
+		d.hold(op, d.wanted[a].ID, CauseBlind, why)
+		*v = verdict{}
+	}
+}
+
+// keepWhatHeldRootsStandOn leaves alone what a root stands on that is itself left
+// alone, be it wanted or not: an older version of this program may have built it
+// on other things.
 func (d *difference) keepWhatHeldRootsStandOn() {
-	top := object.Group(-1)
+	top, cause := object.Group(-1), CausePolicy
 	for _, h := range d.held {
-		top = max(top, h.ID.Address.Group())
+		if g := h.ID.Address.Group(); h.Op == Destroy && g <= object.GroupRoot && g > top {
+			top, cause = g, h.Cause
+		}
 	}
 	for _, a := range d.addresses {
 		if v := d.verdicts[a]; v.destroy && a.Group() < top {
-			d.hold(Destroy, d.seen[a].ID, CausePolicy, v.reason+", but what stands on it is kept")
+			d.hold(Destroy, d.seen[a].ID, cause, v.reason+", but what stands on it is kept")
 			*v = verdict{}
 		}
 	}

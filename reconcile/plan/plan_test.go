@@ -196,6 +196,16 @@ func TestMake(t *testing.T) {
 			Destroy 4-root/namespace: nobody wants it
 			held Destroy 0-home/home (Blind): Mount objects could not be looked at: it hid
 			held Destroy 3-write/upper (Blind): Mount objects could not be looked at: it hid`},
+		{"blind to mounts: an own layer that cannot be made anew takes nothing along", all,
+			blind(with(seen(without(all, dev, pts, proc)...), upper.Address, damaged("torn")), object.KindMount), plan.Policy{}, `
+			held Destroy 3-write/upper (Blind): Mount objects could not be looked at: it hid
+			held Create 5-mounts/dev (Blind): Mount objects could not be looked at: it hid
+			held Create 5-mounts/dev/pts (Blind): Mount objects could not be looked at: it hid
+			held Create 5-mounts/proc (Blind): Mount objects could not be looked at: it hid`},
+		{"blind to trees: a root that cannot be made anew stays, with what it stands on", replaced(without(all, upper), otherNamespace),
+			blind(seen(all...), object.KindTree), plan.Policy{Replace: true}, `
+			held Destroy 3-write/upper (Blind): nobody wants it, but what stands on it is kept
+			held Destroy 4-root/namespace (Blind): Tree objects could not be looked at: it hid`},
 		{"blind to namespaces: no second one is made, and nothing on it", all, blind(seen(home, upper), object.KindNamespace), plan.Policy{}, `
 			held Create 4-root/namespace (Blind): Namespace objects could not be looked at: it hid
 			held Create 5-mounts/dev (Blind): Namespace objects could not be looked at: it hid
