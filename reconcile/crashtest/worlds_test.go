@@ -130,28 +130,37 @@ func worlds() []world {
 // errHeld is a convergence that left something alone.
 var errHeld = errors.New("held")
 
+// converger takes one owner's objects to what is desired.
+type converger func(ctx context.Context, k reconcile.Kernel, o object.Owner, desired []object.Object) error
+
+// right is the one that is under test.
+func right(ctx context.Context, k reconcile.Kernel, o object.Owner, desired []object.Object) error {
+	out, err := reconcile.Converge(ctx, k, o, desired, plan.Policy{Replace: true}, reconcile.Trace{})
+	if err == nil && (len(out.Held) > 0 || len(out.World.Blind) > 0) {
+		return errHeld
+	}
+	return err
+}
+
 // settle does what the controller does: bases, the session, then the bases that
 // nobody wants any more.
 func settle(ctx context.Context, k reconcile.Kernel, w world) error {
-	one := func(o object.Owner, desired []object.Object) error {
-		out, err := reconcile.Converge(ctx, k, o, desired, plan.Policy{Replace: true}, reconcile.Trace{})
-		if err == nil && (len(out.Held) > 0 || len(out.World.Blind) > 0) {
-			return errHeld
-		}
-		return err
-	}
+	return converger(right).settle(ctx, k, w)
+}
+
+func (one converger) settle(ctx context.Context, k reconcile.Kernel, w world) error {
 	for o, desired := range w.bases {
-		if err := one(o, desired); err != nil {
+		if err := one(ctx, k, o, desired); err != nil {
 			return err
 		}
 	}
-	if err := one(owner, w.objects); err != nil {
+	if err := one(ctx, k, owner, w.objects); err != nil {
 		return err
 	}
 	owners, err := k.Owners(ctx)
 	for _, o := range owners {
 		if _, wanted := w.bases[o]; o.Class == object.Base && !wanted {
-			err = errors.Join(err, one(o, nil))
+			err = errors.Join(err, one(ctx, k, o, nil))
 		}
 	}
 	return err

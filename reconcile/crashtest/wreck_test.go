@@ -11,8 +11,13 @@ import (
 	"coppice.dev/reconcile/object"
 )
 
-// machines is how many machines are wrecked.
-const machines = 5000
+// machines returns how many machines are wrecked.
+func machines() int64 {
+	if thorough {
+		return 20000
+	}
+	return 2000
+}
 
 // recovers settles until it succeeds; what only others can end, they end.
 func recovers(t *testing.T, m *fake.Machine, w world) {
@@ -32,7 +37,7 @@ func TestWreckedMachinesRecover(t *testing.T) {
 	t.Parallel()
 	all := worlds()
 	var wrecks, crashes, faults, toNothing int
-	for seed := range int64(machines) {
+	for seed := range machines() {
 		r := rand.New(rand.NewSource(seed))
 		m := fake.New(sources...)
 		m.Plant()
@@ -77,7 +82,7 @@ func TestWreckedMachinesRecover(t *testing.T) {
 			t.Fatalf("seed %d: other people's things were touched:\n%s", seed, m.Foreign())
 		}
 	}
-	t.Logf("%d machines, %d wrecks by hand, up to %d crashes and %d faults set, %d straight to nothing", machines, wrecks, crashes, faults, toNothing)
+	t.Logf("%d machines, %d wrecks by hand, up to %d crashes and %d faults set, %d straight to nothing", machines(), wrecks, crashes, faults, toNothing)
 }
 
 func TestAFaultAnywhereIsOvercome(t *testing.T) {

@@ -43,7 +43,9 @@ type layer struct{ name string }
 
 type home struct {
 	record  *object.Home // nil: torn, or not yet written
+	print   object.Print // the record's
 	upper   *layer
+	note    *object.Upper // what the upper was made with; nil: lost
 	work    bool
 	link    string // to the snapshot
 	journal map[object.Address]*entry
@@ -79,8 +81,10 @@ type space struct {
 }
 
 type mount struct {
-	ours bool
-	spec object.Mount
+	ours  bool
+	label object.Print // what ours was made with, as its source string says
+	spec  object.Mount // what it is now
+	made  []string     // targets on it for which a folder was made
 }
 
 type view struct {
@@ -219,6 +223,16 @@ func (m *Machine) pinsOf(session string) []string {
 		}
 	}
 	return names
+}
+
+// carrier returns the mount that a path lies on, nil for the root itself.
+func (s *space) carrier(path string) *mount {
+	for _, m := range slices.Backward(s.mounts) {
+		if strings.HasPrefix(path, m.spec.Target+"/") {
+			return m
+		}
+	}
+	return nil
 }
 
 // visible returns the mount to be seen at the target, or nil: the last one

@@ -30,7 +30,7 @@ func (k *Kernel) observe(kind object.Kind, owner object.Owner, known []object.Ob
 		}
 		s := object.Observed{ID: object.ID{Address: object.At(object.GroupHome, "home")}}
 		if h.record != nil {
-			s.Spec, s.Print = *h.record, object.PrintOf(*h.record)
+			s.Spec, s.Print = *h.record, h.print
 		}
 		return one(s)
 	case object.KindSnapshot:
@@ -55,13 +55,17 @@ func (k *Kernel) observe(kind object.Kind, owner object.Owner, known []object.Ob
 		}
 		return one(at(object.GroupLayer, "tree", ""))
 	case object.KindUpper:
-		switch {
-		case h == nil || h.upper == nil:
+		if h == nil || h.upper == nil {
 			return nil
-		case !h.work:
-			return one(at(object.GroupWrite, "upper", "its work folder is missing"))
 		}
-		return one(at(object.GroupWrite, "upper", ""))
+		s := at(object.GroupWrite, "upper", "")
+		if h.note != nil {
+			s.Spec, s.Print = *h.note, object.PrintOf(*h.note)
+		}
+		if !h.work {
+			s.Print.Whole = "" // Amend makes the work folder
+		}
+		return one(s)
 	case object.KindNamespace:
 		return m.seeNamespace(owner.Name)
 	case object.KindMount:
@@ -153,7 +157,7 @@ func (m *Machine) seeMounts(session string, known []object.Object) []object.Obse
 		case !top.ours || top.spec.Type == "bind":
 			continue
 		default:
-			s.Print.Identity = object.PrintOf(top.spec).Identity
+			s.Print.Identity = top.label.Identity
 			if s.Print.Identity == object.PrintOf(spec).Identity {
 				s.Spec, s.Print = spec, object.PrintOf(spec)
 			}
@@ -170,7 +174,7 @@ func (m *Machine) seeMounts(session string, known []object.Object) []object.Obse
 	for _, top := range inside.mounts {
 		a := object.At(object.GroupMounts, top.spec.Target)
 		if _, is := found[a]; !is && top.ours && top.spec.Type != "bind" && inside.visible(top.spec.Target) == top {
-			found[a] = object.Observed{ID: object.ID{Address: a}, Print: object.PrintOf(top.spec), Name: top.spec.Target}
+			found[a] = object.Observed{ID: object.ID{Address: a}, Print: top.label, Name: top.spec.Target}
 		}
 	}
 	var list []object.Observed

@@ -20,7 +20,7 @@ func (m *Machine) State() string {
 	for name, h := range m.homes {
 		print := "torn"
 		if h.record != nil {
-			print = object.PrintOf(*h.record).String()
+			print = h.print.String()
 		}
 		// A work folder without its upper is cleared by the next upper.
 		say("home %s %s upper=%t work=%t link=%s", name, print, h.upper != nil, h.upper != nil && h.work, h.link)

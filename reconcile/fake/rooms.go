@@ -26,7 +26,9 @@ func (k *Kernel) create(o object.Object, contents []object.Object) {
 	case object.Namespace:
 		k.makeNamespace(o.Owner, spec, contents)
 	case object.Mount:
-		k.makeMount(k.inside(o.Owner.Name), spec)
+		if !k.leftOut(spec) {
+			k.makeMount(k.inside(o.Owner.Name), spec)
+		}
 	case object.Processes:
 		k.effect(func() { k.m.groups[k.m.Controller+"/"+o.Owner.Name] = true })
 	case object.View:
@@ -45,6 +47,10 @@ func (k *Kernel) amend(o object.Object) {
 	switch spec := o.Spec.(type) {
 	case object.Home:
 		k.writeRecord(o)
+	case object.Upper:
+		if h := k.home(o.Owner); !h.work {
+			k.effect(func() { h.work = true })
+		}
 	case object.Mount:
 		top := k.inside(o.Owner.Name).visible(spec.Target)
 		if top == nil {
@@ -177,17 +183,31 @@ func (k *Kernel) dropNamespace(session string) {
 	}
 }
 
+// leftOut reports whether a mount counts as made without one.
+func (k *Kernel) leftOut(spec object.Mount) bool {
+	return spec.Type == "bind" && spec.Optional && !k.m.sources[spec.Source]
+}
+
 func (k *Kernel) makeMount(s *space, spec object.Mount) {
-	if spec.Type == "bind" && !k.m.sources[spec.Source] {
-		if spec.Optional {
-			return
-		}
+	if k.leftOut(spec) {
+		return
+	}
+	if spec.Type == "bind" {
 		k.needSource(spec.Source, plan.Create)
 	}
 	if top := s.visible(spec.Target); top != nil && top.ours {
 		k.m.violation("a mount was put on top of our own at %s", spec.Target)
 	}
-	k.effect(func() { s.mounts = append(s.mounts, &mount{true, spec}) })
+	if on := s.carrier(spec.Target); on != nil && !slices.Contains(on.made, spec.Target) {
+		// A missing mount point is made on what is the session's own, only.
+		if own := on.ours && (on.spec.Type == "tmpfs" || on.spec.Type == "dev"); !own || slices.Contains(on.spec.Flags, "ro") {
+			panic(stop{&fault.Fault{
+				Reason: fault.TargetUnusable, Doing: "mount at " + spec.Target + " inside", Err: syscall.ENOENT, Hint: "change the mount's target",
+			}})
+		}
+		k.effect(func() { on.made = append(on.made, spec.Target) })
+	}
+	k.effect(func() { s.mounts = append(s.mounts, &mount{ours: true, label: object.PrintOf(spec), spec: spec}) })
 }
 
 func (k *Kernel) dropMount(session, target string) {
@@ -280,6 +300,7 @@ func (k *Kernel) runHook(o object.Object, now bool) {
 	}
 	k.note(h, entry{task: o, state: "begun", instance: inside.instance})
 	mark := o.String()
+	k.effect(func() { k.m.groups[k.m.Controller+"/"+o.Owner.Name] = true }) // it runs in the session's group
 	k.effect(func() { k.m.marks[mark] = true })
 	k.note(h, entry{task: o, state: "done", instance: inside.instance})
 }
@@ -296,6 +317,9 @@ func (k *Kernel) undoHook(session string, seen object.Observed) {
 	if _, s := k.m.live(session); s == nil && e.task.Spec.(object.Hook).Inside && e.attempts < undoings-1 {
 		e.attempts++
 		refuse(syscall.ENOENT, "undo %s inside", seen.Address)
+	}
+	if spec := e.task.Spec.(object.Hook); len(spec.Undo) > 0 || spec.Phase == "stop" {
+		k.effect(func() { k.m.groups[k.m.Controller+"/"+session] = true })
 	}
 	k.effect(func() { delete(k.m.marks, seen.String()) })
 	k.effect(func() { delete(h.journal, seen.Address) })

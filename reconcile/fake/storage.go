@@ -27,7 +27,7 @@ func (k *Kernel) makeHome(o object.Object) {
 
 func (k *Kernel) writeRecord(o object.Object) {
 	h, spec := k.home(o.Owner), o.Spec.(object.Home)
-	k.effect(func() { h.record = &spec })
+	k.effect(func() { h.record, h.print = &spec, object.PrintOf(spec) })
 }
 
 // dropHome takes the home with all that is in it. What only the home could have
@@ -172,6 +172,7 @@ func (k *Kernel) makeUpper(o object.Object) {
 	}
 	k.resolve(spec.Model.Path)
 	k.effect(func() { h.work = true })
+	k.effect(func() { h.note = &spec })
 	k.effect(func() { h.upper = &layer{"upper of " + o.Owner.String() + " " + k.m.number()} })
 }
 
@@ -185,6 +186,9 @@ func (k *Kernel) dropUpper(o object.Owner) {
 	}
 	if h.work {
 		k.effect(func() { h.work = false })
+	}
+	if h.note != nil {
+		k.effect(func() { h.note = nil })
 	}
 }
 

@@ -30,6 +30,9 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	case 2:
 		if h != nil {
 			h.work = false
+			if r.Intn(2) == 0 {
+				h.note = nil
+			}
 		}
 	case 3:
 		if h != nil && h.record != nil && slices.ContainsFunc(h.record.Objects, func(o object.Object) bool {
