@@ -1,14 +1,15 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -16,86 +17,143 @@ import (
 
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/enter"
+	"coppice.dev/reconcile/kernel/journal"
 	"coppice.dev/reconcile/object"
 )
 
 const (
+	// defaultTimeout ends a hook that does not say when.
+	defaultTimeout = time.Minute
 	// outputKept is how many bytes of the end of a hook's output are kept.
 	outputKept = 4 << 10
 	// stopping is how long a hook has between TERM and KILL when its time is over.
 	stopping = 2 * time.Second
 )
 
-// execute runs one command of a hook and waits for it.
-func (d Driver) execute(ctx context.Context, session, pin string, spec object.Hook, phase string, command []string) error {
-	doing := fmt.Sprintf("run hook %s (%s)", spec.Name, strings.Join(command, " "))
-	ctx, cancel := context.WithTimeoutCause(ctx, spec.Timeout, errOutOfTime)
+// program is what is run of a hook: the hook itself, or what undoes it.
+type program struct {
+	name  string // of its cgroup
+	pin   string // of the session's namespace
+	phase string
+	args  []string
+}
+
+var (
+	errOutOfTime = errors.New("it was still running")
+	errNoRoot    = errors.New("the session has no root to run it in")
+)
+
+// execute runs one program of a hook and waits for it. What it leaves when it
+// fails is ended, too.
+func (d Driver) execute(ctx context.Context, e *journal.Entry, p program) error {
+	session, spec := e.Object.Owner.Name, e.Object.Spec.(object.Hook)
+	doing := fmt.Sprintf("run hook %s (%s)", spec.Name, strings.Join(p.args, " "))
+	timeout := cmp.Or(spec.Timeout, defaultTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errOutOfTime)
 	defer cancel()
 	null, err := os.Open(os.DevNull) // looked up here: inside there may be none
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	group, err := d.Groups.JoinHook(session)
+	group, err := d.Groups.JoinHook(session, p.name)
 	if err != nil {
 		return err
 	}
-	var output tail
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = "/", null, &output, &output
-	cmd.Env = append([]string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"COPPICE_SESSION=" + session, "COPPICE_PHASE=" + phase, "COPPICE_NAMESPACE=" + pin, "COPPICE_HOOK=" + spec.Name,
-	}, spec.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if group != nil {
 		defer group.Close()
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
 	}
-	// A hook's children are in its process group; end them with it.
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
-	cmd.WaitDelay = stopping
+	var output tail
+	cmd := command(ctx, session, spec, p, group)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = null, &output, &output
 	if err := d.start(session, spec.Inside, cmd); err != nil {
 		return failed(doing, err, "")
+	}
+	var left *journal.Process
+	if group == nil {
+		left = d.mark(e, cmd.Process.Pid)
 	}
 	err = cmd.Wait()
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		err = nil // it went well; a child that holds its output is no failure
 	}
 	if err == nil {
-		return nil
+		return d.Groups.LeaveHook(session, p.name)
 	}
-	// Wait has killed the hook itself; this is for its children.
-	if killErr := unix.Kill(-cmd.Process.Pid, unix.SIGKILL); killErr != nil && !errors.Is(killErr, unix.ESRCH) {
-		err = errors.Join(err, killErr)
+	if cause := context.Cause(ctx); errors.Is(cause, errOutOfTime) {
+		err = fmt.Errorf("%w after %s", errOutOfTime, timeout)
+	} else if cause != nil {
+		err = cause
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		err = fmt.Errorf("%w after %s", cause, spec.Timeout)
-	}
+	// Wait has ended the hook itself; this is for its children.
+	err = errors.Join(err, d.clear(journal.Entry{Object: e.Object, Process: left}, p.name))
 	return failed(doing, err, output.String())
 }
 
-var errOutOfTime = errors.New("it was still running")
+// command is the program as it is to be started.
+func command(ctx context.Context, session string, spec object.Hook, p program, group *os.File) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.args[0], p.args[1:]...) // an absolute path, as the manifest's rules have it
+	cmd.Dir = "/"
+	cmd.Env = append([]string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"COPPICE_SESSION=" + session, "COPPICE_PHASE=" + p.phase, "COPPICE_NAMESPACE=" + p.pin, "COPPICE_HOOK=" + spec.Name,
+	}, spec.Env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if group != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
+	}
+	// A hook's children are in its process group; they hear of its end with it.
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
+	cmd.WaitDelay = stopping
+	return cmd
+}
 
+// mark notes which process does the task, where no cgroup tells. If it cannot be
+// noted, then it is only not found again after a crash.
+func (d Driver) mark(e *journal.Entry, pid int) *journal.Process {
+	p, err := identify(pid)
+	if err != nil {
+		return nil // it has ended already
+	}
+	e.Process = &p
+	if err := d.Journal.Write(*e); err != nil {
+		e.Process = nil
+	}
+	return &p
+}
+
+// start starts the command on the host or inside. It gets nothing that depends
+// on how the controller was started: no umask, no open files.
 func (d Driver) start(session string, inside bool, cmd *exec.Cmd) error {
-	if !inside {
+	begin := func(enter.Thread) error {
+		unix.Umask(0o022) // of this thread and its children alone
+		if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+			return fmt.Errorf("keep open files from the hook: %w", err)
+		}
 		return cmd.Start()
+	}
+	if !inside {
+		return enter.Alone(begin)
 	}
 	namespace, err := d.Rooms.Open(session)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNoRoot, err)
 	}
 	defer namespace.Close()
-	return enter.Start(namespace, cmd)
+	return enter.Do(namespace, begin)
 }
 
 func failed(doing string, err error, output string) error {
 	f := &fault.Fault{Reason: fault.HookFailed, Doing: doing, Err: err, Output: output}
 	switch {
+	case errors.Is(err, errNoRoot):
+		f.Hint = "its namespace was taken away; end the session, or wait until its root is made again"
 	case errors.Is(err, fs.ErrNotExist):
-		f.Hint = "there is no such program; install it, or change the hook"
+		f.Hint = "there is no such program, or not the one that it names after #!; install it, or change the hook"
 	case errors.Is(err, fs.ErrPermission):
 		f.Hint = "it may not be executed; chmod +x it"
+	case errors.Is(err, unix.ENOEXEC):
+		f.Hint = "it is no program; a script begins with #! and the path of its interpreter"
 	case errors.Is(err, errOutOfTime):
 		f.Hint = "give it a longer timeout, or find out what it waits for"
 	case output != "":
@@ -107,26 +165,4 @@ func failed(doing string, err error, output string) error {
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	kept []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - outputKept; over > 0 {
-		t.kept = append([]byte(nil), t.kept[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.ToValidUTF8(string(t.kept), "?")
 }

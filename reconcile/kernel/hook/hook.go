@@ -8,6 +8,10 @@
 // A setup hook runs once in a session's life. A recover hook is only noted when
 // the session is new, and run when its root has been made again. A stop hook is
 // only noted, and run when the session goes.
+//
+// What a hook that went well leaves running is left alone; it ends with the
+// session at the latest. What one that failed or was interrupted leaves is ended
+// before anything else is done.
 package hook
 
 import (
@@ -15,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 
 	"coppice.dev/reconcile/kernel/journal"
 	"coppice.dev/reconcile/object"
@@ -37,12 +42,15 @@ type Rooms interface {
 	Instance(session string) (pin, instance string, ok bool, err error)
 }
 
-// Groups keeps hooks together, so that what one left behind can be ended.
+// Groups keeps the processes of each hook together, so that what one left
+// behind can be ended.
 type Groups interface {
 	// JoinHook opens the cgroup that a hook is started in; nil if there is none.
-	JoinHook(session string) (*os.File, error)
-	// KillHooks ends what is left of a session's hooks.
-	KillHooks(session string) error
+	JoinHook(session, name string) (*os.File, error)
+	// LeaveHook removes the group of a hook if nobody is in it any more.
+	LeaveHook(session, name string) error
+	// KillHook ends what is left of a hook, and its group.
+	KillHook(session, name string) error
 }
 
 // Driver drives object.Hook.
@@ -68,14 +76,19 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 	for _, e := range entries {
 		spec := e.Object.Spec.(object.Hook)
 		s := object.Observed{ID: e.Object.ID, Kind: object.KindHook, Name: spec.Name, Spec: spec, Print: object.PrintOf(spec)}
+		trouble := ""
 		switch {
 		case e.State == journal.Begun:
-			s.Damage = "it was interrupted"
+			trouble = "it was interrupted"
 		case e.State == journal.Failed:
-			s.Damage = "it failed"
+			trouble = "it failed"
 		case spec.Phase == recovering && there && e.Instance != instance:
-			s.Print.Whole = "" // it has to be run: Amend does
-			s.Note = "the root was made again"
+			trouble = "the root was made again"
+		}
+		if spec.Phase == recovering && trouble != "" {
+			s.Print.Whole, s.Note = "", trouble // it has to be run: Amend does
+		} else {
+			s.Damage = trouble
 		}
 		seen = append(seen, s)
 	}
@@ -98,8 +111,10 @@ func (d Driver) Amend(ctx context.Context, o object.Object) error {
 	if err != nil {
 		return err
 	}
-	spec := o.Spec.(object.Hook)
-	if spec.Phase == recovering && found && e.Instance != instance {
+	if !found {
+		return d.Create(ctx, o, nil)
+	}
+	if o.Spec.(object.Hook).Phase == recovering && (e.State != journal.Done || e.Instance != instance) {
 		return d.run(ctx, o, true)
 	}
 	e.Object = o
@@ -119,23 +134,29 @@ func (d Driver) run(ctx context.Context, o object.Object, now bool) error {
 	if !now {
 		return d.Journal.Write(e)
 	}
-	if err := d.Groups.KillHooks(o.Owner.Name); err != nil {
+	former, _, err := d.Journal.Find(o.ID, object.KindHook)
+	if err != nil {
 		return err
 	}
-	spec := o.Spec.(object.Hook)
+	if err := d.clear(former, nameOf(o.ID)); err != nil {
+		return err
+	}
 	e.State = journal.Begun
 	if err := d.Journal.Write(e); err != nil {
 		return err
 	}
-	if err := d.execute(ctx, o.Owner.Name, pin, spec, spec.Phase, spec.Command); err != nil {
-		e.State = journal.Failed
-		if noteErr := d.Journal.Write(e); noteErr != nil {
-			return fmt.Errorf("%w; and to note it: %w", err, noteErr)
-		}
-		return err
-	}
+	spec := o.Spec.(object.Hook)
+	err = d.execute(ctx, &e, program{name: nameOf(o.ID), pin: pin, phase: spec.Phase, args: spec.Command})
 	e.State = journal.Done
-	return d.Journal.Write(e)
+	if err != nil {
+		e.State = journal.Failed
+	}
+	if noteErr := d.Journal.Write(e); err == nil {
+		err = noteErr
+	} else if noteErr != nil {
+		err = fmt.Errorf("%w; and to note it: %w", err, noteErr)
+	}
+	return err
 }
 
 // Destroy implements driver.Driver: it undoes a setup hook that was begun, and
@@ -145,16 +166,18 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	if err != nil || !found {
 		return err
 	}
+	if e.State != journal.Done {
+		if err := d.clear(e, nameOf(seen.ID)); err != nil {
+			return err
+		}
+	}
 	spec := e.Object.Spec.(object.Hook)
 	command := spec.Undo
 	if spec.Phase == stop {
 		command = spec.Command
 	}
-	if err := d.Groups.KillHooks(seen.Owner.Name); err != nil {
-		return err
-	}
 	if len(command) > 0 {
-		if err := d.undo(ctx, e, spec, command); err != nil {
+		if err := d.undo(ctx, e, command); err != nil {
 			return err
 		}
 	}
@@ -163,12 +186,16 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 
 // undo runs the command that undoes a hook. After some failures it gives up,
 // with a word about it: the session has to go.
-func (d Driver) undo(ctx context.Context, e journal.Entry, spec object.Hook, command []string) error {
+func (d Driver) undo(ctx context.Context, e journal.Entry, command []string) error {
 	pin, _, _, err := d.Rooms.Instance(e.Object.Owner.Name)
 	if err != nil {
 		return err
 	}
-	err = d.execute(ctx, e.Object.Owner.Name, pin, spec, stop, command)
+	name := undoing + nameOf(e.Object.ID)
+	if err := d.clear(e, name); err != nil { // of an attempt that was cut short
+		return err
+	}
+	err = d.execute(ctx, &e, program{name: name, pin: pin, phase: stop, args: command})
 	if err == nil {
 		return nil
 	}
@@ -183,4 +210,25 @@ func (d Driver) undo(ctx context.Context, e journal.Entry, spec object.Hook, com
 		d.GivenUp(e.Object.ID, err)
 	}
 	return nil
+}
+
+// undoing begins the name of what undoes a hook.
+const undoing = "undo-"
+
+// nameOf tells a hook from the others of its session: "000-warm".
+func nameOf(id object.ID) string { return path.Base(id.Address.Name()) }
+
+// clear ends what is left of a program of the hook.
+func (d Driver) clear(e journal.Entry, name string) error {
+	if e.Object.Spec == nil {
+		return nil // it never ran
+	}
+	session := e.Object.Owner.Name
+	if err := d.Groups.KillHook(session, name); err != nil {
+		return err
+	}
+	if e.Process == nil {
+		return nil
+	}
+	return endLeft(*e.Process, session)
 }

@@ -1,9 +1,3 @@
-// Package processes knows and ends what runs inside a session: the processes in
-// the session's cgroup, and whoever else has entered its mount namespace.
-//
-// It ends processes of one session and of no other. Each is looked at again
-// under a pidfd before it is sent a signal, so that a number that was given to
-// somebody else meanwhile hits nobody.
 package processes
 
 import (
@@ -12,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,23 +17,35 @@ import (
 )
 
 // FindGroups returns the mount point of the cgroup v2 tree, or "" if the machine
-// has none (cgroups(7)).
+// has none that can be written to, as in many containers (cgroups(7)).
 func FindGroups() (string, error) {
 	table, err := mounttable.Host()
 	if err != nil {
 		return "", err
 	}
+	var found []string
 	for _, e := range table {
-		if e.FSType == "cgroup2" {
-			return e.Mountpoint, nil
+		readOnly := slices.Contains(strings.Split(e.Options+","+e.VFSOptions, ","), "ro")
+		if e.FSType == "cgroup2" && !readOnly {
+			found = append(found, e.Mountpoint)
 		}
 	}
-	return "", nil
+	// A container's tree may be mounted elsewhere as well, and show a part only.
+	for _, usual := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		if slices.Contains(found, usual) {
+			return usual, nil
+		}
+	}
+	if len(found) == 0 {
+		return "", nil
+	}
+	return found[0], nil
 }
 
-// hookGroup is the group below a session's own in which hooks run, so that what
-// an interrupted one left can be told from what people do.
-const hookGroup = "hook"
+// hookPrefix begins the name of a group below a session's own that a hook runs
+// in, so that what an interrupted one left can be told from what people do, and
+// from what another hook has started.
+const hookPrefix = "hook-"
 
 // group is a session's cgroup; "" where there is no cgroup v2.
 func (d Driver) group(session string) string {
@@ -55,12 +62,13 @@ func (d Driver) parent() string { return filepath.Join(d.Groups, "coppice-"+d.Co
 // syscall.SysProcAttr.CgroupFD. It is nil where there is no cgroup v2.
 func (d Driver) Join(session string) (*os.File, error) { return d.open(d.group(session)) }
 
-// JoinHook is Join for hooks.
-func (d Driver) JoinHook(session string) (*os.File, error) {
-	if d.Groups == "" {
-		return nil, nil
-	}
-	return d.open(filepath.Join(d.group(session), hookGroup))
+// JoinHook is Join for the hook with that name, one of a session's.
+func (d Driver) JoinHook(session, name string) (*os.File, error) {
+	return d.open(d.hookGroup(session, name))
+}
+
+func (d Driver) hookGroup(session, name string) string {
+	return filepath.Join(d.group(session), hookPrefix+strings.ReplaceAll(name, "/", "-"))
 }
 
 func (d Driver) open(path string) (*os.File, error) {
@@ -77,27 +85,40 @@ func (d Driver) open(path string) (*os.File, error) {
 	return group, nil
 }
 
-// KillHooks ends what is left of a session's hooks, and the group with it.
-//
-// A group that was ever killed must not be used again: Linux 6.18 kills at once
-// whatever is cloned into it, since it compares the group's count of kills with
-// that of the parent's group.
-func (d Driver) KillHooks(session string) error {
+// LeaveHook removes the group of a hook, unless the hook has left something
+// running in it.
+func (d Driver) LeaveHook(session, name string) error {
 	if d.Groups == "" {
 		return nil
 	}
-	group := filepath.Join(d.group(session), hookGroup)
+	if err := removeGroup(d.hookGroup(session, name)); !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	return nil
+}
+
+// KillHook ends what is left of a hook, and its group.
+//
+// A group that was ever killed must not be used again: Linux 6.18 kills at once
+// whatever is cloned into it, since it compares the group's count of kills with
+// that of the group of the process that clones.
+func (d Driver) KillHook(session, name string) error {
+	if d.Groups == "" {
+		return nil
+	}
+	group := d.hookGroup(session, name)
 	deadline := time.Now().Add(patience)
 	for {
+		err := removeGroup(group)
+		if !errors.Is(err, unix.EBUSY) {
+			return err
+		}
 		left, err := members(group)
 		if err != nil {
 			return err
 		}
-		if len(left) == 0 {
-			return removeGroup(group)
-		}
 		if time.Now().After(deadline) {
-			return busy("end a hook of session "+session, left, "the kernel does not let go of them; look for a hung disk or network mount")
+			return busy("end hook "+name+" of session "+session, left, hung)
 		}
 		if err := killGroup(group); err != nil {
 			return err
@@ -115,6 +136,31 @@ func killGroup(path string) error {
 	return nil
 }
 
+// members returns the processes in the session's group.
+func (d Driver) members(session string) ([]int, error) {
+	if d.Groups == "" {
+		return nil, nil
+	}
+	return members(d.group(session))
+}
+
+// inGroup reports whether a process is in the session's group now. Its own word
+// is cheaper to ask for than the group's, and names the group by the end of its
+// path: the beginning depends on where the tree is mounted.
+func (d Driver) inGroup(session string, pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return false
+	}
+	group := "/" + filepath.Base(d.parent()) + "/" + session + "/"
+	for line := range strings.Lines(string(text)) {
+		if path, is := strings.CutPrefix(line, "0::"); is {
+			return strings.Contains(strings.TrimSuffix(path, "\n")+"/", group)
+		}
+	}
+	return false
+}
+
 // members returns the processes in the group and below.
 func members(path string) ([]int, error) {
 	var pids []int
@@ -126,8 +172,8 @@ func members(path string) ([]int, error) {
 			return err
 		}
 		text, err := os.ReadFile(filepath.Join(name, "cgroup.procs"))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-			return nil // removed meanwhile
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
+			return nil // removed meanwhile; or it has threads only, of processes that a group above names
 		}
 		for line := range strings.Lines(string(text)) {
 			if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 0 {
@@ -142,7 +188,8 @@ func members(path string) ([]int, error) {
 	return pids, nil
 }
 
-// removeGroup removes the group and those below it, deepest first.
+// removeGroup removes the group and those below it, deepest first. The error is
+// EBUSY while a process is in one, or is just leaving.
 func removeGroup(path string) error {
 	entries, err := os.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,3 +1,13 @@
+// Package processes knows and ends what runs inside a session: the processes in
+// the session's cgroup, and whoever else has entered its mount namespace.
+//
+// It ends processes of one session and of no other. Each is looked at again
+// under a pidfd before it is sent a signal, so that a number that was given to
+// somebody else meanwhile hits nobody.
+//
+// Who left the group and made a mount namespace of their own inside the session
+// is not known here. They keep the session's mounts; the namespace's driver finds
+// them when it needs the upper again.
 package processes
 
 import (
@@ -12,7 +22,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/holders"
 	"coppice.dev/reconcile/object"
 )
@@ -32,14 +41,6 @@ type Driver struct {
 	Groups string
 	Rooms  Rooms
 }
-
-const (
-	defaultGrace = 5 * time.Second
-	// patience is how long after KILL a process may take to go. The kernel
-	// finishes what it is doing for it first; one that hangs on a dead disk
-	// never goes.
-	patience = 10 * time.Second
-)
 
 // Owners implements driver.Finder.
 func (d Driver) Owners(context.Context) ([]object.Owner, error) {
@@ -115,140 +116,76 @@ func (d Driver) Amend(context.Context, object.Object) error { return nil }
 func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	session := seen.Owner.Name
 	spec, _ := seen.Spec.(object.Processes)
-	users, err := d.users(session)
-	if err != nil {
-		return err
-	}
-	if spec.Wait && len(users) > 0 {
-		return busy("end session "+session, users, "it is waited for them, as the session's deletionPolicy says")
-	}
-	if len(users) > 0 {
-		if err := d.end(ctx, session, cmp.Or(spec.Grace, defaultGrace)); err != nil {
+	grace := cmp.Or(spec.Grace, defaultGrace)
+	for deadline := time.Now().Add(grace + patience); ; {
+		users, err := d.users(session)
+		if err != nil {
 			return err
 		}
-	}
-	if d.Groups == "" {
-		return nil
-	}
-	return removeGroup(d.group(session))
-}
-
-// end ends all processes of a session. Others may be born meanwhile; it goes on
-// until a look finds none.
-func (d Driver) end(ctx context.Context, session string, grace time.Duration) error {
-	if err := d.signal(ctx, session, unix.SIGTERM, grace); err != nil {
-		return err
-	}
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		if group := d.group(session); group != "" {
-			if err := killGroup(group); err != nil {
+		if spec.Wait && len(users) > 0 {
+			return busy("end session "+session, users, "it is waited for them, as the session's deletionPolicy says")
+		}
+		if len(users) > 0 {
+			if err := d.end(ctx, session, grace); err != nil {
 				return err
 			}
 		}
-		if err := d.signal(ctx, session, unix.SIGKILL, 100*time.Millisecond); err != nil {
-			return err
-		}
-		users, err := d.users(session)
-		if err != nil || len(users) == 0 {
-			return err
-		}
-	}
-	users, err := d.users(session)
-	if err != nil || len(users) == 0 {
-		return err
-	}
-	return busy("kill processes of session "+session, users, "the kernel does not let go of them; look for a hung disk or network mount")
-}
-
-// signal sends a signal to each process of the session and waits for them to go.
-func (d Driver) signal(ctx context.Context, session string, s unix.Signal, wait time.Duration) error {
-	users, err := d.users(session)
-	if err != nil {
-		return err
-	}
-	var fds []unix.PollFd
-	defer func() {
-		for _, p := range fds {
-			unix.Close(int(p.Fd))
-		}
-	}()
-	for _, pid := range users {
-		fd, err := unix.PidfdOpen(pid, 0)
-		if errors.Is(err, unix.ESRCH) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("open process %d: %w", pid, err)
-		}
-		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-		// The number is this process's as long as the descriptor is open; is it
-		// still one of ours?
-		if again, err := d.users(session); err != nil || !slices.Contains(again, pid) {
-			continue
-		}
-		if err := unix.PidfdSendSignal(fd, s, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("send signal %d to process %d: %w", s, pid, err)
-		}
-	}
-	return waitForAll(ctx, fds, wait)
-}
-
-// waitForAll waits until all processes have ended, or the time is over.
-func waitForAll(ctx context.Context, fds []unix.PollFd, wait time.Duration) error {
-	deadline := time.Now().Add(wait)
-	waiting := slices.Clone(fds)
-	for len(waiting) > 0 {
-		left := time.Until(deadline)
-		if left <= 0 {
+		if d.Groups == "" {
 			return nil
 		}
-		if err := context.Cause(ctx); err != nil {
+		// Somebody may have come in meanwhile, or may not be quite gone.
+		err = removeGroup(d.group(session))
+		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		// In slices, so that the context is honoured.
-		_, err := unix.Poll(waiting, int(min(left, 100*time.Millisecond)/time.Millisecond)+1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("wait for processes: %w", err)
+		if time.Now().After(deadline) {
+			return busy("remove the cgroup of session "+session, users, hung)
 		}
-		waiting = slices.DeleteFunc(waiting, func(p unix.PollFd) bool { return p.Revents != 0 })
+		if err := pause(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // users returns the processes of the session: those in its group, and those in
 // its namespace.
 func (d Driver) users(session string) ([]int, error) {
-	var pids []int
-	if group := d.group(session); group != "" {
-		var err error
-		if pids, err = members(group); err != nil {
-			return nil, err
-		}
-	}
-	namespace, err := d.Rooms.Open(session)
-	if errors.Is(err, fs.ErrNotExist) {
-		return pids, nil
-	}
+	pids, err := d.members(session)
 	if err != nil {
 		return nil, err
 	}
-	defer namespace.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(namespace.Fd()), &st); err != nil {
-		return nil, fmt.Errorf("look at namespace: %w", err)
+	inside, err := d.namespace(session)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range holders.InNamespace(st.Ino) {
+	if inside == 0 {
+		return pids, nil
+	}
+	for _, p := range holders.InNamespace(inside) {
 		pids = append(pids, p.PID)
 	}
 	slices.Sort(pids)
 	return slices.Compact(pids), nil
 }
 
-func busy(doing string, users []int, hint string) error {
-	f := &fault.Fault{Reason: fault.Busy, Doing: doing, Hint: hint, Err: errors.New("processes are inside")}
-	for _, pid := range users {
-		f.Holders = append(f.Holders, holders.Describe(pid))
+// namespace returns the inode of the session's namespace; 0 if it has none.
+func (d Driver) namespace(session string) (uint64, error) {
+	namespace, err := d.Rooms.Open(session)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
-	return f
+	if err != nil {
+		return 0, err
+	}
+	defer namespace.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(namespace.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("look at namespace: %w", err)
+	}
+	return st.Ino, nil
+}
+
+func inNamespace(pid int, inode uint64) bool {
+	var st unix.Stat_t
+	return unix.Stat(fmt.Sprintf("/proc/%d/ns/mnt", pid), &st) == nil && st.Ino == inode
 }
