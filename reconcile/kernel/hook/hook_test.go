@@ -332,10 +332,10 @@ func TestAnotherProcessWithThatNumber(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	must(t, cmd.Start())
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	real := identity(t, cmd.Process.Pid)
+	genuine := identity(t, cmd.Process.Pid)
 	for name, p := range map[string]journal.Process{
-		"begun at another time": {PID: real.PID, Start: real.Start - 1, Boot: real.Boot},
-		"in another boot":       {PID: real.PID, Start: real.Start, Boot: "another"},
+		"begun at another time": {PID: genuine.PID, Start: genuine.Start - 1, Boot: genuine.Boot},
+		"in another boot":       {PID: genuine.PID, Start: genuine.Start, Boot: "another"},
 	} {
 		o := s.hook("h", object.Hook{Command: sh("true")})
 		must(t, s.driver.Journal.Write(journal.Entry{Object: o, State: journal.Begun, Process: &p}))
