@@ -14,6 +14,7 @@ const longestMessage = 4096
 // Explain returns the reason and the message for an error: what was tried, what
 // went wrong, who is in the way, what to do next, and what a program said.
 func Explain(err error) Note {
+	err = fault.Known(err)
 	message := err.Error()
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Output != "" {
 		message += "\n" + strings.TrimSpace(f.Output)

@@ -102,6 +102,13 @@ func why(s status.Status) string {
 	switch {
 	case len(s.Problems) > 0:
 		return s.Problems[0]
+	case ready.Status == metav1.ConditionTrue: // it can be used, so something else is wrong
+		for _, kind := range []string{status.ConditionStalled, status.ConditionReconciling} {
+			if c := condition(s, kind); c.Message != "" {
+				return c.Message
+			}
+		}
+		return ready.Message
 	case ready.Message != "":
 		return ready.Message
 	case ready.Reason != "":

@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"coppice.dev/reconcile/fault"
 )
 
 // The exit codes. For exec and run the code is the command's where it ran.
@@ -70,7 +72,7 @@ func (c *cli) exitCode(err error) int {
 	if is && coded.cause == nil {
 		return coded.code
 	}
-	fmt.Fprintln(c.errOut, "coppice: "+strings.TrimSpace(err.Error()))
+	fmt.Fprintln(c.errOut, "coppice: "+strings.TrimSpace(fault.Known(err).Error()))
 	if is {
 		return coded.code
 	}

@@ -61,7 +61,7 @@ func TestTable(t *testing.T) {
 NAME   PHASE          READY   CHROOT     AGE   MESSAGE
 a      Ready          True    bookworm   5m
 b      Provisioning   False   bookworm   5m    create 2-layer/tree, 30%
-c      Failed         False   bookworm   5m    `+strings.Repeat("x", 71)+"…\n")
+c      Failed         False   bookworm   5m    SourceMissing: `+strings.Repeat("x", 56)+"…\n")
 }
 
 func TestTree(t *testing.T) {

@@ -104,6 +104,10 @@ func remark(s status.Status, o tableOptions) string {
 		text = doing(*s.Step)
 	case s.Phase != status.Ready:
 		text = why(s)
+		if s.Phase == status.Failed {
+			// The reason first: what follows may be longer than the line.
+			text = condition(s, status.ConditionReady).Reason + ": " + text
+		}
 	case condition(s, status.ConditionUpToDate).Status == metav1.ConditionFalse:
 		text = condition(s, status.ConditionUpToDate).Message
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/version"
+	"coppice.dev/reconcile/fault"
 )
 
 // The exit codes.
@@ -45,7 +46,7 @@ func exitCode(err error) int {
 	case errors.Is(err, errNotReady):
 		return exitNotReady
 	}
-	fmt.Fprintln(os.Stderr, "coppiced: "+err.Error())
+	fmt.Fprintln(os.Stderr, "coppiced: "+fault.Known(err).Error())
 	return exitFailure
 }
 

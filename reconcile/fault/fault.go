@@ -23,6 +23,9 @@ const (
 	SourceHeld      Reason = "SourceHeld"      // another session uses it exclusively
 	WrongFileSystem Reason = "WrongFileSystem" // the file system does not fit, or cannot be mounted
 	NoSpace         Reason = "NoSpace"         // a disk or a limit is full
+	ReadOnly        Reason = "ReadOnly"        // a file system that has to be written to is read-only
+	DiskFailing     Reason = "DiskFailing"     // a disk, or what stands for one, gives errors
+	NoResources     Reason = "NoResources"     // out of memory, processes or open files
 	Busy            Reason = "Busy"            // somebody holds it; Holders names them
 	ToolMissing     Reason = "ToolMissing"     // a package must be installed
 	KernelTooOld    Reason = "KernelTooOld"    // the kernel lacks a feature, or its module
@@ -39,7 +42,8 @@ const (
 type Fault struct { //nolint:errname // it is more than its error: reason, advice, holders
 	// Reason tells faults apart.
 	Reason Reason
-	// Doing is what was tried on which object: "mount image /srv/a.img".
+	// Doing is what was tried on which object: "mount image /srv/a.img". It is
+	// empty if Err says it.
 	Doing string
 	// Hint is what to do next, a whole clause: "install the package xz-utils".
 	Hint string
@@ -56,7 +60,10 @@ func (f *Fault) Error() string {
 	var b strings.Builder
 	b.WriteString(f.Doing)
 	if f.Err != nil {
-		fmt.Fprintf(&b, ": %v", f.Err)
+		if f.Doing != "" {
+			b.WriteString(": ")
+		}
+		b.WriteString(f.Err.Error())
 	}
 	if len(f.Holders) > 0 {
 		b.WriteString("; held by ")
@@ -92,9 +99,10 @@ func Holders(list []object.Process) string {
 	return strings.Join(names, ", ")
 }
 
-// ReasonOf returns the reason of the first Fault in err's chain, else Surprise.
+// ReasonOf returns the reason of the first Fault in err's chain, or of an error
+// of the system that is Known; else Surprise.
 func ReasonOf(err error) Reason {
-	if f, ok := errors.AsType[*Fault](err); ok {
+	if f, ok := errors.AsType[*Fault](Known(err)); ok {
 		return f.Reason
 	}
 	return Surprise

@@ -149,7 +149,7 @@ func (k *Kernel) Observe(ctx context.Context, owner object.Owner, desired []obje
 			if world.Blind == nil {
 				world.Blind = map[object.Kind]string{}
 			}
-			world.Blind[kind] = err.Error()
+			world.Blind[kind] = fault.Known(err).Error()
 			continue
 		}
 		world.Objects = append(world.Objects, seen...)

@@ -146,9 +146,9 @@ func explain(spec object.Snapshot, err error) error {
 	case errors.Is(err, unix.EXDEV), errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
 		f.Hint = "a snapshot must lie on its subvolume's file system; set snapshotDirectory to a folder there"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		f.Reason, f.Hint = fault.NoSpace, "free some space on that file system"
+		f.Reason, f.Hint = fault.NoSpace, "free some space on that file system: see btrfs filesystem usage"
 	case errors.Is(err, unix.EROFS):
-		f.Reason, f.Hint = fault.SourceUnusable, "its file system is mounted read-only"
+		f.Reason, f.Hint = fault.ReadOnly, "its file system is mounted read-only; mount it writable, or set snapshotDirectory to a folder of another mount of it"
 	default:
 		return fmt.Errorf("%s: %w", f.Doing, err)
 	}
@@ -163,7 +163,7 @@ func Open(path string) (*os.File, error) {
 		return nil, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "make it with btrfs subvolume create, or change the path in the manifest"}
 	}
 	if err != nil {
-		return nil, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: err}
+		return nil, fault.Source(doing, err)
 	}
 	is, err := IsSubvolume(folder)
 	if err == nil && is {

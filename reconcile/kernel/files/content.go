@@ -43,7 +43,7 @@ func file(path string) (content, error) {
 		return content{}, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "make the file, or take it out of the profile's copyFiles"}
 	}
 	if err != nil {
-		return content{}, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: err}
+		return content{}, fault.Source(doing, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(handle.Fd()), &st); err != nil {

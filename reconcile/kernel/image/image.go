@@ -188,7 +188,7 @@ func open(spec object.Image) (*os.File, error) {
 		return nil, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "put the image there, or change the path in the manifest"}
 	}
 	if err != nil {
-		return nil, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: err}
+		return nil, fault.Source(doing, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &st); err != nil {

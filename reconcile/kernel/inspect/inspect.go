@@ -123,9 +123,8 @@ func partitioned(file *os.File, size int64) bool {
 }
 
 func missing(path string, err error, hint string) error {
-	f := &fault.Fault{Reason: fault.SourceUnusable, Doing: "look at " + path, Err: err}
 	if errors.Is(err, fs.ErrNotExist) {
-		f.Reason, f.Hint = fault.SourceMissing, hint
+		return &fault.Fault{Reason: fault.SourceMissing, Doing: "look at " + path, Err: err, Hint: hint}
 	}
-	return f
+	return fault.Source("look at "+path, err)
 }

@@ -70,11 +70,11 @@ func bind(m object.Mount) (*made, error) {
 		if m.Optional && errors.Is(err, unix.ENOENT) {
 			return nil, nil
 		}
-		f := &fault.Fault{Reason: fault.SourceUnusable, Doing: fmt.Sprintf("bind %s to %s", m.Source, m.Target), Err: err}
+		doing := fmt.Sprintf("bind %s to %s", m.Source, m.Target)
 		if errors.Is(err, unix.ENOENT) {
-			f.Reason, f.Hint = fault.SourceMissing, "make it, or mark the mount optional: true"
+			return nil, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "make it, or mark the mount optional: true"}
 		}
-		return nil, f
+		return nil, fault.Source(doing, err)
 	}
 	fd, err := clone(unix.AT_FDCWD, m.Source, m.Recursive)
 	if err != nil {

@@ -72,11 +72,11 @@ func openLayer(l object.Layer) (int, error) {
 }
 
 func missing(path string, err error) error {
-	f := &fault.Fault{Reason: fault.SourceUnusable, Doing: "open folder " + path, Err: err, Hint: "change the path in the manifest"}
+	doing := "open folder " + path
 	if errors.Is(err, fs.ErrNotExist) {
-		f.Reason, f.Hint = fault.SourceMissing, "make the folder, or change the path in the manifest"
+		return &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "make the folder, or change the path in the manifest"}
 	}
-	return f
+	return fault.Source(doing, err)
 }
 
 // overlay mounts the layers with the session's own on top.

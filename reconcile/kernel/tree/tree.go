@@ -146,7 +146,7 @@ func open(spec object.Tree) (*os.File, int64, error) {
 		return nil, 0, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "put the archive there, or change the path in the manifest"}
 	}
 	if err != nil {
-		return nil, 0, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: err}
+		return nil, 0, fault.Source(doing, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
