@@ -1,0 +1,230 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"coppice.dev/reconcile/kernel/enter"
+	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/status"
+)
+
+// world returns what is there below the prefix, as text: equal texts are equal
+// worlds. What is drawn anew each time (numbers of namespaces and devices, UIDs,
+// times) is replaced.
+func (h *host) world() (string, error) {
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	table, err := mounttable.Host()
+	if err != nil {
+		return "", err
+	}
+	for _, e := range slices.Backward(mounttable.Below(table, h.base)) {
+		add("host: %s", mount(e))
+	}
+	pins, err := filepath.Glob(h.base + "/run/ns/*")
+	if err != nil {
+		return "", err
+	}
+	for _, pin := range pins {
+		inside, err := h.inNamespace(pin)
+		if err != nil {
+			return "", err
+		}
+		for _, line := range inside {
+			add("in %s: %s", pin, line)
+		}
+	}
+	loops, err := exec.Command("losetup", "--all", "--noheadings", "--raw", "--output", "BACK-FILE,OFFSET,RO,AUTOCLEAR").Output()
+	if err != nil {
+		return "", fmt.Errorf("list loop devices: %w", err)
+	}
+	for line := range strings.Lines(string(loops)) {
+		if strings.Contains(line, h.base) {
+			add("loop: %s", strings.TrimSpace(line))
+		}
+	}
+	for _, group := range h.groups() {
+		add("cgroup: %s", group)
+	}
+	for _, folder := range []string{"state", "run", "pool", "root"} {
+		if err := h.tree(folder, add); err != nil {
+			return "", err
+		}
+	}
+	touched, err := filepath.Glob(h.base + "/*ed*")
+	if err != nil {
+		return "", err
+	}
+	for _, path := range touched {
+		add("made by a hook: %s", path)
+	}
+	if err := h.statuses(add); err != nil {
+		return "", err
+	}
+	slices.Sort(lines)
+	return h.plain(strings.Join(lines, "\n")), nil
+}
+
+// mount says what is mounted where, without what is drawn anew each time.
+func mount(e *mounttable.Entry) string {
+	return fmt.Sprintf("%s on %s type %s (%s; %s) root %s", e.Source, e.Mountpoint, e.FSType, e.Options, e.VFSOptions, e.Root)
+}
+
+// inNamespace lists the mounts of a session's namespace, and files in it that
+// may lie on none of the host's file systems.
+func (h *host) inNamespace(pin string) ([]string, error) {
+	namespace, err := os.Open(pin)
+	if err != nil {
+		return nil, err
+	}
+	defer namespace.Close()
+	var lines []string
+	err = enter.Do(namespace, func(t enter.Thread) error {
+		table, err := mounttable.Inside(t)
+		if err != nil {
+			return err
+		}
+		for _, e := range table {
+			lines = append(lines, mount(e))
+		}
+		for _, name := range []string{"/etc/motd", "/etc/kept", "/etc/hosts", "/etc/group"} {
+			if text, err := os.ReadFile(name); err == nil {
+				lines = append(lines, fmt.Sprintf("%s holds %x", name, sha256.Sum256(text)))
+			}
+		}
+		return nil
+	})
+	if err != nil && strings.Contains(err.Error(), "invalid argument") {
+		return []string{"is no namespace"}, nil
+	}
+	return lines, err
+}
+
+// tree lists a folder without what is mounted in it.
+func (h *host) tree(folder string, add func(string, ...any)) error {
+	root := filepath.Join(h.base, folder)
+	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case strings.HasPrefix(path, h.base+"/run/ns/"), strings.HasPrefix(path, h.base+"/run/status/"), path == h.base+"/run/coppiced.json":
+			return nil // their names and contents are looked at elsewhere
+		case folder == "run" && (filepath.Base(path) == "root" || filepath.Dir(path) == h.base+"/run/bases"):
+			add("folder: %s", path)
+			return fs.SkipDir // a view, or a base
+		case e.IsDir() && filepath.Base(filepath.Dir(path)) == "work":
+			return fs.SkipDir // the kernel's
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		text := ""
+		switch {
+		case e.Type() == fs.ModeSymlink:
+			if text, err = os.Readlink(path); err != nil {
+				return err
+			}
+		case e.Type().IsRegular() && strings.HasPrefix(path, h.base+"/state/"):
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			text = string(content)
+			if len(content) > 0 && content[0] != '{' {
+				text = fmt.Sprintf("%x", sha256.Sum256([]byte(h.plain(text))))
+			}
+		case e.Type().IsRegular():
+			text = fmt.Sprint(info.Size())
+		}
+		add("file: %s %s %s", path, info.Mode(), text)
+		return nil
+	})
+}
+
+// statuses lists what the status files say, as far as it does not depend on
+// when.
+func (h *host) statuses(add func(string, ...any)) error {
+	files, err := filepath.Glob(h.base + "/run/status/*/*")
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		kind := filepath.Base(filepath.Dir(path))
+		f, err := status.Read(h.base+"/run/status", kind, strings.TrimSuffix(filepath.Base(path), ".yaml"))
+		if err != nil {
+			return fmt.Errorf("read status: %w", err)
+		}
+		who := kind + " " + f.Metadata.Name
+		add("status: %s is %s %s %s", who, f.Status.Phase, f.Status.Root, f.Status.Namespace)
+		for _, c := range f.Status.Conditions {
+			add("status: %s: %s is %s: %s", who, c.Type, c.Status, c.Reason)
+		}
+		for _, o := range f.Status.Objects {
+			add("status: %s has %s %s %s %s %s", who, o.Owner, o.Address, o.Kind, o.Name, o.Problem)
+		}
+	}
+	return nil
+}
+
+// drawn are the things that differ from run to run.
+var drawn = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`/dev/loop[0-9]+`), "/dev/loopN"},
+	{regexp.MustCompile(`(\.[0-9a-f]{12}\.[0-9a-f]{12}\.)[0-9a-f]{12}\b`), "${1}INSTANCE"},
+	{regexp.MustCompile(`(\bview\.[0-9a-f]{12}\.[0-9a-f]{12}\.)[0-9a-f]+`), "${1}INSTANCE"},
+	{regexp.MustCompile(`"instance":"[^"]*"`), `"instance":"I"`},
+	{regexp.MustCompile(`"uid":"[^"]*"`), `"uid":"U"`},
+	{regexp.MustCompile(`"admitted":"[^"]*"`), `"admitted":"T"`},
+	{regexp.MustCompile(`mnt:\[[0-9]+\]`), "mnt:[N]"},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+}
+
+// plain replaces what is drawn anew each time.
+func (h *host) plain(text string) string {
+	if id, err := os.ReadFile(h.base + "/state/id"); err == nil && len(id) > 1 {
+		text = strings.ReplaceAll(text, strings.TrimSpace(string(id)), "ID")
+	}
+	for _, d := range drawn {
+		text = d.what.ReplaceAllString(text, d.with)
+	}
+	return strings.ReplaceAll(text, h.base, "$")
+}
+
+// difference names the lines that only one of two worlds has.
+func difference(want, got string) string {
+	was, is := strings.Split(want, "\n"), strings.Split(got, "\n")
+	var lines []string
+	for _, line := range was {
+		if !slices.Contains(is, line) {
+			lines = append(lines, "  missing: "+line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			lines = append(lines, "  too much: "+line)
+		}
+	}
+	if len(lines) == 0 && want != got {
+		lines = append(lines, "  the same lines, another number of times")
+	}
+	return strings.Join(lines, "\n")
+}
