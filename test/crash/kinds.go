@@ -18,6 +18,9 @@ type kind struct {
 	// damage is a script that does by hand what a repair is for. IN runs the rest
 	// of the line inside the first session's mount namespace, PIN is its pin.
 	damage string
+	// shifting is set when the prints of what is made change from run to run,
+	// since a path holds a number that is drawn, or the source is written to.
+	shifting bool
 	// busy leaves a process in the first session when it ends.
 	busy bool
 }
@@ -68,7 +71,7 @@ var kinds = []kind{
 		damage: "umount -l PIN; IN true; rm -r state/sessions/b/upper",
 	},
 	{
-		name: "image", prepare: grow + "truncate -s 16M root.ext4; mkfs.ext4 -q -d root root.ext4\n", sessions: []string{"a"}, busy: true,
+		name: "image", prepare: grow + "truncate -s 16M root.ext4; mkfs.ext4 -q -d root root.ext4\n", sessions: []string{"a"}, busy: true, shifting: true,
 		begin:  session("a", "chroot: {source: {loopback: {path: $/root.ext4}}, union: {type: none}}"),
 		update: session("a", "chroot: {source: {loopback: {path: $/root.ext4}}}", "updateStrategy: Recreate"),
 		damage: "umount -l run/bases/*; IN umount /dev/pts",
@@ -82,7 +85,7 @@ var kinds = []kind{
 		damage: "umount -l PIN; umount -l run/bases/*; umount -l run/sessions/b/root",
 	},
 	{
-		name: "btrfs", sessions: []string{"a", "b"},
+		name: "btrfs", sessions: []string{"a", "b"}, shifting: true,
 		prepare: grow + `truncate -s 128M pool.img; mkfs.btrfs -q pool.img >/dev/null 2>&1; mkdir pool; mount -o loop pool.img pool
 btrfs -q subvolume create pool/golden; cp -a root/. pool/golden`,
 		begin: session("a", "chroot: {source: {btrfsSnapshot: {subvolume: $/pool/golden}}}") +

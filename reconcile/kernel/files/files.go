@@ -49,7 +49,10 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 			ID: e.Object.ID, Kind: object.KindFile, Spec: e.Object.Spec, Print: object.PrintOf(e.Object.Spec),
 			Name: e.Object.Spec.(object.File).Target,
 		}
-		if e.Instance != instance {
+		switch {
+		case e.State != journal.Done:
+			s.Damage = "writing it was interrupted"
+		case e.Instance != instance:
 			s.Damage = "the root was made again"
 		}
 		seen = append(seen, s)
@@ -77,7 +80,11 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 		return err
 	}
 	defer unix.Close(root)
-	if err := write(root, spec.Target, content); err != nil {
+	e := journal.Entry{Object: o, State: journal.Begun, Instance: instance}
+	if err := d.Journal.Write(e); err != nil {
+		return err
+	}
+	if err := write(root, spec.Target, draftOf(o.ID), content); err != nil {
 		f := &fault.Fault{
 			Reason: fault.TargetUnusable, Doing: "write " + spec.Target + " inside the session", Err: err,
 			Hint: "take it out of the profile, or change the chroot's source",
@@ -87,7 +94,8 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 		}
 		return f
 	}
-	return d.Journal.Write(journal.Entry{Object: o, State: journal.Done, Instance: instance})
+	e.State = journal.Done
+	return d.Journal.Write(e)
 }
 
 // root opens the root of the session's namespace.
@@ -108,7 +116,37 @@ func (d Driver) root(session string) (fd int, err error) {
 func (d Driver) Amend(context.Context, object.Object) error { return nil }
 
 // Destroy implements driver.Driver: it forgets the file. The copy stays in the
-// root, where the session may long have changed it.
+// root, where the session may long have changed it; what an interrupted write
+// left beside it goes.
 func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
+	e, found, err := d.Journal.Find(seen.ID, object.KindFile)
+	if err != nil || !found {
+		return err
+	}
+	if e.State != journal.Done {
+		if err := d.abandon(e); err != nil {
+			return err
+		}
+	}
 	return d.Journal.Remove(seen.ID)
+}
+
+func (d Driver) abandon(e journal.Entry) error {
+	_, instance, ok, err := d.Rooms.Instance(e.Object.Owner.Name)
+	if err != nil {
+		return err
+	}
+	if !ok || instance != e.Instance {
+		return nil // the root that was written into is not there any more
+	}
+	root, err := d.root(e.Object.Owner.Name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	target := e.Object.Spec.(object.File).Target
+	if err := abandon(root, target, draftOf(e.Object.ID)); err != nil {
+		return fmt.Errorf("clear up after writing %s was interrupted: %w", target, err)
+	}
+	return nil
 }

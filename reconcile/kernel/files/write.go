@@ -1,7 +1,7 @@
 package files
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/object"
 )
 
 // linksFollowed is how many links may stand in for a file before it is taken for
@@ -21,22 +23,56 @@ const linksFollowed = 40
 // A link at the end of the path is followed inside the root if the folder that
 // it leads to is there; else the file takes the place of the link. So
 // /etc/resolv.conf works in roots where it points to a service that never ran.
-func write(root int, name string, c content) error {
+func write(root int, name, draft string, c content) error {
+	parent, base, err := find(root, name, openFolder)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(parent)
+	return replace(parent, base, draft, c)
+}
+
+// abandon removes what an interrupted write left beside the file that was meant.
+func abandon(root int, name, draft string) error {
+	parent, _, err := find(root, name, openBelow)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return nil // there is no such folder, so there is nothing in it
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(parent)
+	if err := unix.Unlinkat(parent, draft, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove %s: %w", draft, err)
+	}
+	return nil
+}
+
+// find opens the folder that a path inside the root leads to, and returns the
+// file's name in it.
+func find(root int, name string, open func(root int, folder string) (int, error)) (parent int, base string, err error) {
 	for range linksFollowed {
 		folder, base := path.Split(path.Clean(name))
-		parent, err := openFolder(root, folder)
+		parent, err := open(root, folder)
 		if err != nil {
-			return err
+			return -1, "", err
 		}
 		next := leadsTo(root, parent, folder, base)
 		if next == "" {
-			defer unix.Close(parent)
-			return replace(parent, base, c)
+			return parent, base, nil
 		}
 		unix.Close(parent)
 		name = next
 	}
-	return fmt.Errorf("%s: %w", name, unix.ELOOP)
+	return -1, "", fmt.Errorf("%s: %w", name, unix.ELOOP)
+}
+
+// draftOf is the name that a file has while it is being written. It is always
+// the same for one file of one session, so that a crash leaves at most one and
+// the next attempt finds it; two sessions may have one root.
+func draftOf(id object.ID) string {
+	sum := sha256.Sum256([]byte(id.String()))
+	return ".coppice-" + hex.EncodeToString(sum[:8])
 }
 
 // leadsTo returns where the link at base leads, if it is one and the folder it
@@ -106,10 +142,10 @@ func sameMount(a, b int) (bool, error) {
 	return first.Mnt_id == second.Mnt_id, nil
 }
 
-// replace writes a file beside the one that is meant and renames it over it. If
+// replace writes a draft beside the file that is meant and renames it over it. If
 // that is the very file that is copied from, as in a session whose root is the
 // host's own folder, there is nothing to do.
-func replace(parent int, base string, c content) error {
+func replace(parent int, base, draft string, c content) error {
 	var st unix.Stat_t
 	err := unix.Fstatat(parent, base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
@@ -120,21 +156,21 @@ func replace(parent int, base string, c content) error {
 	case err != nil && !errors.Is(err, unix.ENOENT):
 		return err
 	}
-	var unique [6]byte
-	rand.Read(unique[:]) // never fails
-	temporary := ".coppice-" + hex.EncodeToString(unique[:])
-	fd, err := unix.Openat(parent, temporary, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err := unix.Unlinkat(parent, draft, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove an earlier draft: %w", err)
+	}
+	fd, err := unix.Openat(parent, draft, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return fmt.Errorf("make file: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), temporary)
+	file := os.NewFile(uintptr(fd), draft)
 	_, err = io.Copy(file, c)
 	err = errors.Join(err, unix.Fchown(fd, c.uid, c.gid), unix.Fchmod(fd, c.mode), file.Close())
 	if err == nil {
-		err = unix.Renameat(parent, temporary, parent, base)
+		err = unix.Renameat(parent, draft, parent, base)
 	}
 	if err != nil {
-		err = errors.Join(err, unix.Unlinkat(parent, temporary, 0))
+		err = errors.Join(err, unix.Unlinkat(parent, draft, 0))
 	}
 	return err
 }
