@@ -71,8 +71,9 @@ func (h *host) world() (string, error) {
 	if err := h.statuses(add); err != nil {
 		return "", err
 	}
+	lines = strings.Split(h.plain(strings.Join(lines, "\n")), "\n")
 	slices.Sort(lines)
-	return h.plain(strings.Join(lines, "\n")), nil
+	return strings.Join(lines, "\n"), nil
 }
 
 // mount says what is mounted where, without what is drawn anew each time.
