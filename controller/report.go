@@ -19,6 +19,7 @@ const telling = 100 * time.Millisecond
 // lines in the log. Its methods may be called from any goroutine.
 type report struct {
 	writer *status.Writer
+	outage *outage
 	log    logr.Logger
 
 	mu   sync.Mutex
@@ -76,9 +77,7 @@ func (r *report) write() {
 		return
 	}
 	r.written = time.Now()
-	if err := r.writer.Put(r.file); err != nil {
-		r.log.Error(err, "Writing the status failed")
-	}
+	r.outage.note(r.log, r.file.Kind+"/"+r.file.Metadata.Name, r.writer.Put(r.file))
 }
 
 // event says that something happened; it is in the file with the next write.
@@ -170,9 +169,7 @@ func (r *report) remove() {
 		r.later = nil
 	}
 	r.removed = true
-	if err := r.writer.Remove(r.file.Kind, r.file.Metadata.Name); err != nil {
-		r.log.Error(err, "Removing the status failed")
-	}
+	r.outage.note(r.log, r.file.Kind+"/"+r.file.Metadata.Name, r.writer.Remove(r.file.Kind, r.file.Metadata.Name))
 }
 
 // now returns the status as it is.
@@ -185,6 +182,7 @@ func (r *report) now() status.File {
 // reports holds the report of each object that there is.
 type reports struct {
 	writer *status.Writer
+	outage *outage
 	log    *logr.Logger // may be set until the first report is asked for
 
 	mu  sync.Mutex
@@ -192,7 +190,7 @@ type reports struct {
 }
 
 func newReports(w *status.Writer, log *logr.Logger) *reports {
-	return &reports{writer: w, log: log, all: map[key]*report{}}
+	return &reports{writer: w, outage: newOutage(), log: log, all: map[key]*report{}}
 }
 
 // of returns the report of a key, which goes on where the last one ended.
@@ -210,7 +208,7 @@ func (r *reports) of(k key) *report {
 		}
 	}
 	file.Status.Step, file.Status.NextRetry = nil, nil // of a daemon that is no more
-	made := &report{writer: r.writer, log: r.log.WithValues(string(k.class), k.name), file: file}
+	made := &report{writer: r.writer, outage: r.outage, log: r.log.WithValues(string(k.class), k.name), file: file}
 	r.all[k] = made
 	return made
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"sigs.k8s.io/yaml"
 
@@ -25,6 +26,8 @@ type Writer struct {
 	mu sync.Mutex
 	// written holds what the files say, by kind and name.
 	written map[key]content
+	// unread is set while what a former daemon left could not be read.
+	unread bool
 }
 
 type key struct{ kind, name string }
@@ -37,23 +40,36 @@ type content struct {
 // New returns the writer of the files below dir, which it makes. What a former
 // daemon left is read, so that its story goes on; what of it cannot be read is
 // removed, since nothing depends on it.
+//
+// There is a writer even if there is an error: nothing depends on statuses, so
+// who tells them goes on without. It tries again with each one that it is given.
 func New(dir string) (*Writer, error) {
-	w := &Writer{dir: dir, written: map[key]content{}}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make status folder: %w", err)
+	w := &Writer{dir: dir, written: map[key]content{}, unread: true}
+	return w, w.begin()
+}
+
+// begin makes the folder and reads what is there, if that was not done yet. It
+// needs the lock, but for New.
+func (w *Writer) begin() error {
+	if !w.unread {
+		return nil
 	}
-	kinds, err := os.ReadDir(dir)
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return fmt.Errorf("make status folder: %w", err)
+	}
+	kinds, err := os.ReadDir(w.dir)
 	if err != nil {
-		return nil, fmt.Errorf("read status folder: %w", err)
+		return fmt.Errorf("read status folder: %w", err)
 	}
 	for _, kind := range kinds {
 		if kind.IsDir() {
-			if err := w.load(filepath.Join(dir, kind.Name())); err != nil {
-				return nil, err
+			if err := w.load(filepath.Join(w.dir, kind.Name())); err != nil {
+				return err
 			}
 		}
 	}
-	return w, nil
+	w.unread = false
+	return nil
 }
 
 // load reads one kind's folder.
@@ -119,6 +135,9 @@ func (w *Writer) Put(file File) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.begin(); err != nil {
+		return err
+	}
 	k := key{file.Kind, file.Metadata.Name}
 	path := Path(w.dir, k.kind, k.name)
 	if last, ok := w.written[k]; ok && bytes.Equal(last.text, text) {
@@ -138,7 +157,7 @@ func (w *Writer) Put(file File) error {
 func (w *Writer) Remove(kind, name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := os.Remove(Path(w.dir, kind, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(Path(w.dir, kind, name)); err != nil {
 		return fmt.Errorf("remove status of %s %s: %w", kind, name, err)
 	}
 	delete(w.written, key{kind, name})
@@ -170,8 +189,9 @@ func write(path string, text []byte) error {
 }
 
 func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a file is in the folder's place
+		return nil
 	}
-	return nil
+	return err
 }

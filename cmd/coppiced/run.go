@@ -18,6 +18,7 @@ import (
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/controller"
 	"coppice.dev/manifests"
+	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel"
 	"coppice.dev/reconcile/kernel/drift"
 	"coppice.dev/reconcile/object"
@@ -59,7 +60,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	defer here.Close()
 	writer, err := status.New(l.Status())
 	if err != nil {
-		return err
+		log.Error(fault.Known(err), "Statuses cannot be written; sessions are kept all the same, and it is tried again")
 	}
 	c = controller.New(k, l, writer)
 	c.Inspect, c.Log, c.Workers, c.Resync = k.Inspect, log, o.workers, o.resync

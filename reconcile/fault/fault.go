@@ -24,6 +24,7 @@ const (
 	WrongFileSystem Reason = "WrongFileSystem" // the file system does not fit, or cannot be mounted
 	NoSpace         Reason = "NoSpace"         // a disk or a limit is full
 	ReadOnly        Reason = "ReadOnly"        // a file system that has to be written to is read-only
+	StateLost       Reason = "StateLost"       // the state folder is another one than it was
 	DiskFailing     Reason = "DiskFailing"     // a disk, or what stands for one, gives errors
 	NoResources     Reason = "NoResources"     // out of memory, processes or open files
 	Busy            Reason = "Busy"            // somebody holds it; Holders names them

@@ -123,7 +123,7 @@ var kindsOf = map[object.Class][]object.Kind{
 // Owners implements reconcile.Kernel.
 func (k *Kernel) Owners(ctx context.Context) ([]object.Owner, error) {
 	var all []object.Owner
-	var failed error
+	failed := k.present()
 	for kind, d := range k.drivers {
 		finder, is := d.(driver.Finder)
 		if !is {
@@ -143,6 +143,13 @@ func (k *Kernel) Owners(ctx context.Context) ([]object.Owner, error) {
 func (k *Kernel) Observe(ctx context.Context, owner object.Owner, desired []object.Object) object.World {
 	world := object.World{Owner: owner}
 	known := slices.Clone(desired)
+	if err := k.present(); err != nil {
+		world.Blind = map[object.Kind]string{}
+		for _, kind := range kindsOf[owner.Class] {
+			world.Blind[kind] = err.Error()
+		}
+		return world
+	}
 	for _, kind := range kindsOf[owner.Class] {
 		seen, err := k.drivers[kind].Observe(ctx, owner, ofKind(known, kind))
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // making ends the name of a file that is not whole. The name is always the same,
@@ -43,6 +45,18 @@ func replace(path string, data []byte, mode fs.FileMode, flush func(*os.File) er
 		return errors.Join(err, os.Remove(path+making))
 	}
 	return nil
+}
+
+// Lost reports whether reading a file failed since what it held is lost: by a
+// sector that cannot be read, by a broken file system, by something else in its
+// place. Nobody will ever read it, unlike one that could not be opened just now.
+func Lost(err error) bool {
+	for _, errno := range []unix.Errno{unix.EIO, unix.EISDIR, unix.ENOTDIR, unix.ELOOP, unix.EBADMSG, unix.EUCLEAN} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // Flush puts a folder's entries on disk: what was made, renamed and removed.

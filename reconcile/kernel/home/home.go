@@ -66,10 +66,13 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		Kind: object.KindHome, Name: path,
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("look at home %s: it is no folder", path)
+		return nil, &fault.Fault{
+			Reason: fault.TargetUnusable, Doing: "look at home " + path, Err: errors.New("it is no folder"),
+			Hint: "move it away; coppiced keeps sessions' homes there and nothing else",
+		}
 	}
 	text, err := os.ReadFile(d.Layout.Record(owner.Name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !durable.Lost(err) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	var home object.Home
@@ -105,7 +108,14 @@ func (d Driver) Amend(_ context.Context, o object.Object) error {
 	if err != nil {
 		return fmt.Errorf("encode record of %s: %w", o.Owner, err)
 	}
-	if err := durable.Write(d.Layout.Record(o.Owner.Name), text, 0o600); err != nil {
+	err = durable.Write(d.Layout.Record(o.Owner.Name), text, 0o600)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) {
+		return &fault.Fault{
+			Reason: fault.TargetUnusable, Doing: "write record of " + o.Owner.String(), Err: err,
+			Hint: "it is a folder; move it away",
+		}
+	}
+	if err != nil {
 		return fault.Disk("write record of "+o.Owner.String(), err)
 	}
 	return nil

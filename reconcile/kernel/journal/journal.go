@@ -67,13 +67,13 @@ func (j Journal) Read(session string, kind object.Kind) ([]Entry, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
+		return nil, unreadable(folder, err)
 	}
 	var entries []Entry
 	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(folder, name.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("read journal: %w", err)
+			return nil, unreadable(filepath.Join(folder, name.Name()), err)
 		}
 		var e Entry
 		if json.Unmarshal(text, &e) != nil || e.Object.Spec == nil || e.Object.Kind() != kind {
@@ -86,6 +86,18 @@ func (j Journal) Read(session string, kind object.Kind) ([]Entry, error) {
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return a.Object.Compare(b.Object.ID) })
 	return entries, nil
+}
+
+// unreadable explains why nothing is done before somebody has decided: whether
+// hooks have run is not to be guessed.
+func unreadable(path string, err error) error {
+	if !durable.Lost(err) {
+		return fmt.Errorf("read journal: %w", err)
+	}
+	return &fault.Fault{
+		Reason: fault.DiskFailing, Doing: "read journal", Err: err,
+		Hint: "repair its file system; or remove " + path + ": hooks noted there are then run anew, or not undone if the session is to end",
+	}
 }
 
 // Find returns the entry of one task.

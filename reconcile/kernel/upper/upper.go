@@ -158,7 +158,7 @@ func (d Driver) note(session string, spec object.Upper) error {
 // made reads the note; nothing, if there is none that can be read.
 func (d Driver) made(session string) (making, error) {
 	text, err := os.ReadFile(d.noteFile(session))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || durable.Lost(err) {
 		return making{}, nil
 	}
 	if err != nil {
