@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
 	"coppice.dev/spec"
 	"coppice.dev/status"
@@ -66,8 +68,19 @@ func (p *pass) recordLost(ctx context.Context) {
 	}
 	p.begun = false
 	p.looked(false)
-	note := status.Note{Reason: reasonRecordLost, Message: why + "; delete the session and apply it again"}
+	note := status.Note{Reason: reasonRecordLost, Message: why + "; nothing of it is touched" + p.layerKept() + "; write its manifests as they were, or delete the session and apply it again"}
 	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Stalled: &note})
+}
+
+// layerKept names the session's own layer, if it has one on disk: it goes with
+// the session, so what is needed of it has to be saved first.
+func (p *pass) layerKept() string {
+	for _, o := range p.world.Objects {
+		if o.Kind == object.KindUpper || o.Kind == object.KindTree {
+			return ", what was written in it is in " + o.Name
+		}
+	}
+	return ""
 }
 
 // letGo gives back what a session claims that could not be admitted, unless
@@ -78,10 +91,13 @@ func (p *pass) letGo() {
 	}
 }
 
-// identity returns the identity of a session that is admitted now.
+// identity returns the identity of a session that is admitted now: of one whose
+// record was lost, the one that it had.
 func (p *pass) identity() string {
-	if uid := p.report.now().Metadata.UID; uid != "" && p.memory == forgotten {
-		return uid
+	if p.memory == forgotten {
+		if uid := cmp.Or(compile.UID(p.world), p.report.now().Metadata.UID); uid != "" {
+			return uid
+		}
 	}
 	return uuid.NewString()
 }

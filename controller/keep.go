@@ -50,6 +50,7 @@ func (p *pass) compare() []string {
 	}
 	running := p.record.Session
 	p.record.Session = running.WithSession(session)
+	p.record.Session.Ephemeral = p.entry.Ephemeral // it may have been moved to another folder
 	p.nameWanted(session)
 	wanted, err := spec.Admit(session, p.refs, p.entry.Ephemeral)
 	if err != nil {

@@ -79,7 +79,7 @@ func (c *compiler) home() error {
 	}
 	rest := c.objects
 	c.objects = nil
-	c.add(object.GroupHome, "home", object.Home{Admitted: admitted, Objects: rest})
+	c.add(object.GroupHome, "home", object.Home{Admitted: admitted, Objects: rest, Ephemeral: c.record.Session.Ephemeral})
 	c.objects = append(c.objects, rest...)
 	return nil
 }

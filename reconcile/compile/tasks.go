@@ -65,7 +65,7 @@ func (c *compiler) environment() []string {
 	env := []string{
 		"COPPICE_CHROOT=" + s.ChrootName,
 		"COPPICE_PROFILE=" + s.ProfileName,
-		"COPPICE_UID=" + c.record.UID,
+		uidVariable + c.record.UID,
 	}
 	if s.Session.Expose != spec.ExposeNone {
 		env = append(env, "COPPICE_ROOT="+c.layout.View(s.Name))

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/durable"
 	"coppice.dev/reconcile/layout"
 )
 
@@ -49,6 +49,8 @@ var validID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 // identity returns who this controller is: a number that was drawn when its
 // state folder was new. It is kept in the run-time folder too: if the state is
 // lost, what the kernel still has of it can be told from other people's things.
+// A power cut may lose both: nothing that bears the number outlives it either,
+// so another one is as good.
 func identity(l layout.Layout) (string, error) {
 	inRun := filepath.Join(l.Run, "id")
 	id, err := readID(l.ID())
@@ -65,13 +67,16 @@ func identity(l layout.Layout) (string, error) {
 		rand.Read(b[:]) // never fails
 		id = hex.EncodeToString(b[:])
 	}
-	for _, path := range []string{l.ID(), inRun} {
-		if known, err := readID(path); err != nil {
+	for _, copied := range []struct {
+		path  string
+		write func(string, []byte, fs.FileMode) error
+	}{{l.ID(), durable.Write}, {inRun, durable.Replace}} {
+		if known, err := readID(copied.path); err != nil {
 			return "", err
 		} else if known == id {
 			continue
 		}
-		if err := renameio.WriteFile(path, []byte(id+"\n"), 0o644); err != nil {
+		if err := copied.write(copied.path, []byte(id+"\n"), 0o644); err != nil {
 			return "", fault.Disk("write the controller's identity", err)
 		}
 	}

@@ -19,6 +19,9 @@ type Home struct {
 	// Objects is what the session was last wanted to be made of, the home left
 	// out; it is how objects that carry no label of their own are found again.
 	Objects []Object `json:"objects,omitempty"`
+	// Ephemeral is set when nobody will ask for the session after a power cut:
+	// what it remembers need not be on disk then, only its name.
+	Ephemeral bool `json:"ephemeral,omitempty"`
 }
 
 // Kind implements Spec.

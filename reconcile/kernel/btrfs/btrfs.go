@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/durable"
 	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
@@ -121,6 +122,13 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	}
 	if err := os.Symlink(spec.Path, spec.Link); err != nil {
 		return fault.Disk("note where the snapshot is", err)
+	}
+	// The kernel puts the snapshot on disk by itself; what leads to it has to be
+	// there before, together with the home that it is in.
+	for _, names := range []string{d.Layout.Home(o.Owner.Name), d.Layout.Homes()} {
+		if err := durable.Flush(names); err != nil {
+			return fault.Disk("note where the snapshot is", err)
+		}
 	}
 	folder, err := os.Open(filepath.Dir(spec.Path))
 	if err != nil {

@@ -93,22 +93,23 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return fault.Disk("make home", err)
 	}
-	if err := d.Amend(ctx, o); err != nil {
-		return err
-	}
-	if err := durable.Flush(d.Layout.Homes()); err != nil {
-		return fault.Disk("make home", err)
-	}
-	return nil
+	return d.Amend(ctx, o)
 }
 
 // Amend implements driver.Driver: it rewrites the record, whole or not at all.
+// That of a session that is to outlive a power cut is on disk before anything
+// else is made; the others pay for no flush.
 func (d Driver) Amend(_ context.Context, o object.Object) error {
 	text, err := json.Marshal(o.Spec)
 	if err != nil {
 		return fmt.Errorf("encode record of %s: %w", o.Owner, err)
 	}
-	err = durable.Write(d.Layout.Record(o.Owner.Name), text, 0o600)
+	path := d.Layout.Record(o.Owner.Name)
+	if home, is := o.Spec.(object.Home); is && home.Ephemeral {
+		err = durable.Replace(path, text, 0o600)
+	} else if err = durable.Write(path, text, 0o600); err == nil {
+		err = durable.Flush(d.Layout.Homes()) // it may be new, or may not have been worth it before
+	}
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) {
 		return &fault.Fault{
 			Reason: fault.TargetUnusable, Doing: "write record of " + o.Owner.String(), Err: err,

@@ -63,8 +63,12 @@ type Driver struct {
 }
 
 // Observe implements driver.Driver.
-func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object) ([]object.Observed, error) {
-	entries, err := d.Journal.Read(owner.Name, object.KindHook)
+//
+// Of an entry that a power cut made unreadable it is known that the hook was
+// noted, and not how far it came. A setup hook is taken for interrupted; the
+// others are noted anew, and a recover hook is run.
+func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Object) ([]object.Observed, error) {
+	entries, err := d.Journal.Read(owner.Name, object.KindHook, known...)
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
@@ -78,6 +82,8 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		s := object.Observed{ID: e.Object.ID, Kind: object.KindHook, Name: spec.Name, Spec: spec, Print: object.PrintOf(spec)}
 		trouble := ""
 		switch {
+		case e.State == journal.Lost:
+			trouble = "its entry in the journal cannot be read"
 		case e.State == journal.Begun:
 			trouble = "it was interrupted"
 		case e.State == journal.Failed:
@@ -85,8 +91,8 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		case spec.Phase == recovering && there && e.Instance != instance:
 			trouble = "the root was made again"
 		}
-		if spec.Phase == recovering && trouble != "" {
-			s.Print.Whole, s.Note = "", trouble // it has to be run: Amend does
+		if spec.Phase != setup && trouble != "" {
+			s.Print.Whole, s.Note = "", trouble // Amend does what there is to do
 		} else {
 			s.Damage = trouble
 		}
@@ -107,14 +113,15 @@ func (d Driver) Amend(ctx context.Context, o object.Object) error {
 	if err != nil {
 		return err
 	}
-	e, found, err := d.Journal.Find(o.ID, object.KindHook)
+	e, found, err := d.Journal.Find(o)
 	if err != nil {
 		return err
 	}
-	if !found {
+	phase := o.Spec.(object.Hook).Phase
+	if !found || e.State == journal.Lost && phase == stop {
 		return d.Create(ctx, o, nil)
 	}
-	if o.Spec.(object.Hook).Phase == recovering && (e.State != journal.Done || e.Instance != instance) {
+	if phase == recovering && (e.State != journal.Done || e.Instance != instance) {
 		return d.run(ctx, o, true)
 	}
 	e.Object = o
@@ -134,7 +141,7 @@ func (d Driver) run(ctx context.Context, o object.Object, now bool) error {
 	if !now {
 		return d.Journal.Write(e)
 	}
-	former, _, err := d.Journal.Find(o.ID, object.KindHook)
+	former, _, err := d.Journal.Find(o)
 	if err != nil {
 		return err
 	}
@@ -162,7 +169,11 @@ func (d Driver) run(ctx context.Context, o object.Object, now bool) error {
 // Destroy implements driver.Driver: it undoes a setup hook that was begun, and
 // runs a stop hook.
 func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
-	e, found, err := d.Journal.Find(seen.ID, object.KindHook)
+	spec, is := seen.Spec.(object.Hook)
+	if !is {
+		return nil
+	}
+	e, found, err := d.Journal.Find(object.Object{ID: seen.ID, Spec: spec})
 	if err != nil || !found {
 		return err
 	}
@@ -171,7 +182,7 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 			return err
 		}
 	}
-	spec := e.Object.Spec.(object.Hook)
+	spec = e.Object.Spec.(object.Hook)
 	command := spec.Undo
 	if spec.Phase == stop {
 		command = spec.Command

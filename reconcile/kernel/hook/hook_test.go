@@ -139,7 +139,7 @@ func (s *session) see() object.Observed {
 
 func (s *session) create(o object.Object) error { return s.driver.Create(s.Context(), o, nil) }
 func (s *session) destroy(o object.Object) error {
-	return s.driver.Destroy(s.Context(), object.Observed{ID: o.ID, Kind: object.KindHook})
+	return s.driver.Destroy(s.Context(), object.Observed{ID: o.ID, Kind: object.KindHook, Spec: o.Spec})
 }
 
 // pid reads the number that a hook wrote.
@@ -491,5 +491,44 @@ func TestNothingToStandOn(t *testing.T) {
 	}
 	if said := s.said(); said != "" || s.see().Kind != "" {
 		t.Errorf("it said %q, seen %+v", said, s.see())
+	}
+}
+
+// An entry that a power cut emptied says that the hook was noted. A setup hook
+// may have left half of its work; a recover hook has to be run; a stop hook must
+// be armed again, and not run for it.
+func TestLostEntries(t *testing.T) {
+	for phase, want := range map[string]string{"setup": "undo run", "recover": "run", "stop": ""} {
+		t.Run(phase, func(t *testing.T) {
+			s := newSession(t, false)
+			h := object.Hook{Phase: phase, Command: sh(s.say("run"))}
+			if phase == "setup" {
+				h.Undo = sh(s.say("undo"))
+			}
+			o := s.hook("warm", h)
+			must(t, s.create(o))
+			s.said()
+			entries, err := filepath.Glob(s.base + "/state/sessions/s/journal/*")
+			must(t, err)
+			must(t, os.Truncate(entries[0], 0))
+			seen, err := s.driver.Observe(t.Context(), o.Owner, []object.Object{o})
+			must(t, err)
+			if len(seen) != 1 || seen[0].Damage == "" && seen[0].Note == "" {
+				t.Fatalf("seen %+v", seen)
+			}
+			if seen[0].Damage != "" {
+				must(t, s.driver.Destroy(t.Context(), seen[0]))
+				must(t, s.create(o))
+			} else {
+				must(t, s.driver.Amend(t.Context(), o))
+			}
+			if said := s.said(); said != want {
+				t.Errorf("it said %q, want %q", said, want)
+			}
+			if now := s.see(); now.Damage != "" || now.Print != object.PrintOf(o.Spec) {
+				t.Errorf("then %+v", now)
+			}
+			must(t, s.destroy(o))
+		})
 	}
 }

@@ -31,6 +31,8 @@ const (
 	Failed State = "failed"
 	// Done: it was done. A stop hook is done when it is armed.
 	Done State = "done"
+	// Lost: there is an entry, and it cannot be read, as after a power cut.
+	Lost State = "lost"
 )
 
 // Entry is what is known of one task.
@@ -58,9 +60,10 @@ type Process struct {
 // Journal keeps the entries of all sessions.
 type Journal struct{ Layout layout.Layout }
 
-// Read returns a session's entries of one kind in the order of making. An entry
-// that cannot be read, as after a power cut, is left out: its task is done anew.
-func (j Journal) Read(session string, kind object.Kind) ([]Entry, error) {
+// Read returns a session's entries of one kind in the order of making. Of one
+// that cannot be read its file's name is left: it is Lost if that is the name of
+// a task among the known, and left out if not, so that the task is done anew.
+func (j Journal) Read(session string, kind object.Kind, known ...object.Object) ([]Entry, error) {
 	folder := j.Layout.Journal(session)
 	names, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -70,13 +73,25 @@ func (j Journal) Read(session string, kind object.Kind) ([]Entry, error) {
 		return nil, unreadable(folder, err)
 	}
 	var entries []Entry
+	lost := map[string]object.Object{}
+	for _, o := range slices.Backward(known) { // the first counts
+		if o.Kind() == kind {
+			lost[fileName(o.ID)] = o
+		}
+	}
 	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(folder, name.Name()))
 		if err != nil {
 			return nil, unreadable(filepath.Join(folder, name.Name()), err)
 		}
 		var e Entry
-		if json.Unmarshal(text, &e) != nil || e.Object.Spec == nil || e.Object.Kind() != kind {
+		if json.Unmarshal(text, &e) != nil || e.Object.Spec == nil {
+			if o, is := lost[name.Name()]; is {
+				entries = append(entries, Entry{Object: o, State: Lost})
+			}
+			continue
+		}
+		if e.Object.Kind() != kind {
 			continue
 		}
 		if e.Object.Owner != object.SessionOwner(session) || fileName(e.Object.ID) != name.Name() {
@@ -100,19 +115,20 @@ func unreadable(path string, err error) error {
 	}
 }
 
-// Find returns the entry of one task.
-func (j Journal) Find(id object.ID, kind object.Kind) (Entry, bool, error) {
-	entries, err := j.Read(id.Owner.Name, kind)
+// Find returns the entry of a task.
+func (j Journal) Find(o object.Object) (Entry, bool, error) {
+	entries, err := j.Read(o.Owner.Name, o.Kind(), o)
 	for _, e := range entries {
-		if e.Object.Address == id.Address {
+		if e.Object.Address == o.Address {
 			return e, true, nil
 		}
 	}
 	return Entry{}, false, err
 }
 
-// Write notes an entry, whole or not at all. It is on disk when it returns, but
-// for files: a power cut takes the root that they were written into as well.
+// Write notes an entry, whole or not at all. It is on disk when it returns, with
+// the names of the folders that it is in, but for files: a power cut takes the
+// root that they were written into as well.
 func (j Journal) Write(e Entry) error {
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -121,11 +137,18 @@ func (j Journal) Write(e Entry) error {
 	if err := os.Mkdir(j.Layout.Journal(e.Object.Owner.Name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fault.Disk("make journal", err)
 	}
-	write := durable.Write
+	path, session := j.path(e.Object.ID), e.Object.Owner.Name
 	if e.Object.Kind() == object.KindFile {
-		write = durable.Replace
+		err = durable.Replace(path, text, 0o600)
+	} else {
+		// What a hook did may outlive the power cut, whatever else does not: then
+		// it is undone by what stands here.
+		_, unknown := os.Lstat(path)
+		if err = durable.Write(path, text, 0o600); err == nil && unknown != nil {
+			err = errors.Join(durable.Flush(j.Layout.Home(session)), durable.Flush(j.Layout.Homes()))
+		}
 	}
-	if err := write(j.path(e.Object.ID), text, 0o600); err != nil {
+	if err != nil {
 		return fault.Disk("write journal of "+e.Object.String(), err)
 	}
 	return nil

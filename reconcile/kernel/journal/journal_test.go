@@ -72,16 +72,16 @@ func TestEntriesComeBackInOrder(t *testing.T) {
 	}
 	second.State = journal.Done
 	must(t, j.Write(second))
-	if e, found, err := j.Find(second.Object.ID, object.KindHook); err != nil || !found || e.State != journal.Done {
+	if e, found, err := j.Find(second.Object); err != nil || !found || e.State != journal.Done {
 		t.Errorf("found %v %v, %v", e, found, err)
 	}
 	for range 2 {
 		must(t, j.Remove(one.Object.ID))
 	}
-	if _, found, err := j.Find(one.Object.ID, object.KindFile); err != nil || found {
+	if _, found, err := j.Find(one.Object); err != nil || found {
 		t.Errorf("removed, and found %t, %v", found, err)
 	}
-	if _, found, _ := j.Find(two.Object.ID, object.KindFile); !found {
+	if _, found, _ := j.Find(two.Object); !found {
 		t.Error("another one was removed")
 	}
 }
@@ -126,5 +126,26 @@ func TestNoHomeNoJournal(t *testing.T) {
 	}
 	if _, err := os.Lstat(j.Layout.Home("s")); err == nil {
 		t.Error("a home came to be")
+	}
+}
+
+// Of an unreadable entry its name is left: of a task that somebody knows it
+// says that it was noted, and not how far it came.
+func TestLostEntries(t *testing.T) {
+	j := newJournal(t)
+	kept, empty, never := journal.Entry{Object: hook("000-a"), State: journal.Done}, hook("001-b"), hook("002-c")
+	must(t, j.Write(kept))
+	must(t, j.Write(journal.Entry{Object: empty, State: journal.Done}))
+	must(t, os.Truncate(filepath.Join(j.Layout.Journal("s"), "8-task%2F001-b"), 0))
+	entries, err := j.Read("s", object.KindHook, kept.Object, empty, never, file("/etc/hosts"))
+	must(t, err)
+	if diff := cmp.Diff([]journal.Entry{kept, {Object: empty, State: journal.Lost}}, entries); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if e, found, err := j.Find(empty); err != nil || !found || e.State != journal.Lost {
+		t.Errorf("found %v %v, %v", e, found, err)
+	}
+	if _, found, err := j.Find(never); err != nil || found {
+		t.Errorf("what was never noted: %t, %v", found, err)
 	}
 }

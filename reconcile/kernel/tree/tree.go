@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/durable"
 	"coppice.dev/reconcile/kernel/home"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
@@ -134,6 +135,11 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 	}
 	if err := os.Rename(making, spec.Path); err != nil {
 		return fmt.Errorf("publish tree: %w", err)
+	}
+	// A session may write into it: what looks half unpacked after a power cut is
+	// unpacked anew, and that would be lost.
+	if err := durable.Flush(filepath.Dir(spec.Path)); err != nil {
+		return fault.Disk("write tree to disk", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"coppice.dev/reconcile/fault"
@@ -110,6 +111,13 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	if err := os.Rename(unfinished, spec.Dir); err != nil {
 		return fmt.Errorf("publish upper folder: %w", err)
 	}
+	if spec.Volatile {
+		return nil
+	}
+	// What people sync inside must not hang on a name that a power cut takes.
+	if err := errors.Join(durable.Flush(spec.Dir), durable.Flush(filepath.Dir(spec.Dir))); err != nil {
+		return fault.Disk("make upper folder", err)
+	}
 	return nil
 }
 
@@ -149,7 +157,11 @@ func (d Driver) note(session string, spec object.Upper) error {
 	if err != nil {
 		return fmt.Errorf("encode the upper's note: %w", err)
 	}
-	if err := durable.Replace(d.noteFile(session), text, 0o600); err != nil {
+	write := durable.Write
+	if spec.Volatile {
+		write = durable.Replace // a power cut takes what it tells of as well
+	}
+	if err := write(d.noteFile(session), text, 0o600); err != nil {
 		return fault.Disk("note what the upper is made with", err)
 	}
 	return nil

@@ -1,0 +1,427 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/status"
+)
+
+// ephemeral puts a manifest into the folder that a reboot sweeps away.
+func (h *host) ephemeral(name, text string) {
+	h.t.Helper()
+	must(h.t, os.MkdirAll(h.run+"/manifests", 0o755))
+	must(h.t, os.WriteFile(h.run+"/manifests/"+name, []byte(text), 0o644))
+}
+
+// id is the identity of the host's controller.
+func (h *host) id() string {
+	h.t.Helper()
+	text, err := os.ReadFile(h.state + "/id")
+	must(h.t, err)
+	return strings.TrimSpace(string(text))
+}
+
+// powerCut leaves of the host what is left when its power goes: what is on disk,
+// and nothing that the kernel or a process held.
+func (h *host) powerCut() {
+	h.t.Helper()
+	id := h.id()
+	h.kill()
+	groups, err := filepath.Glob("/sys/fs/cgroup/*/coppice-" + id)
+	must(h.t, err)
+	for _, group := range groups {
+		must(h.t, os.WriteFile(group+"/cgroup.kill", []byte("1"), 0))
+		h.until("the cgroups are gone", func() bool { return removeGroups(group) == nil })
+	}
+	table, err := mounttable.Host()
+	must(h.t, err)
+	for _, e := range mounttable.Below(table, h.run) {
+		must(h.t, unix.Unmount(e.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	}
+	h.until("the loop devices are gone", func() bool { return h.loopsOfImages() == 0 })
+	must(h.t, os.RemoveAll(h.run))
+	h.anotherBoot()
+}
+
+// anotherBoot makes what tells of this boot tell of one that is over.
+func (h *host) anotherBoot() {
+	h.t.Helper()
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	must(h.t, err)
+	now := bytes.TrimSpace(id)
+	notes, err := filepath.Glob(h.state + "/sessions/*/*")
+	must(h.t, err)
+	for _, path := range notes {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		must(h.t, err)
+		must(h.t, os.WriteFile(path, bytes.ReplaceAll(text, now, []byte("00000000-0000-0000-0000-000000000000")), 0o600))
+	}
+}
+
+// loopsOfImages leaves out the one that a test mounted itself.
+func (h *host) loopsOfImages() int {
+	out, err := exec.Command("losetup", "--all", "--noheadings", "--output", "BACK-FILE").Output()
+	must(h.t, err)
+	return strings.Count(string(out), h.base) - strings.Count(string(out), h.base+"/pool.img")
+}
+
+func removeGroups(group string) error {
+	return filepath.WalkDir(group, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() {
+			return nil // its files go with it
+		}
+		below, err := os.ReadDir(path)
+		if err != nil {
+			return err
+		}
+		for _, b := range below {
+			if b.IsDir() {
+				if err := removeGroups(filepath.Join(path, b.Name())); err != nil {
+					return err
+				}
+			}
+		}
+		if err := unix.Rmdir(path); err != nil {
+			return err
+		}
+		return fs.SkipDir
+	})
+}
+
+// once converges once, and returns what it said and its exit code.
+func (h *host) once(args ...string) (string, int) {
+	h.t.Helper()
+	cmd := h.command(append([]string{"--once"}, args...)...)
+	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	must(h.t, err)
+	defer log.Close()
+	cmd.Stderr = log
+	out, err := cmd.Output()
+	if cmd.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// sweep is once for what has to go well.
+func (h *host) sweep() string {
+	h.t.Helper()
+	out, code := h.once()
+	if code != 0 {
+		h.t.Fatalf("coppiced --once: exit code %d\n%s", code, out)
+	}
+	return out
+}
+
+// picture tells one state of the host from another: every file below the prefix
+// with its inode and the times of its last changes, and the mounts, loop devices
+// and cgroups. What a daemon tells of itself is left out: when it began.
+func (h *host) picture() string {
+	h.t.Helper()
+	files := h.shell(`find state run -xdev \( -path run/status -o -path run/coppiced.json -o -path state/lock -o -path '*/upper/*' -o -path '*/work/*' \) -prune -o ! -path run -printf '%p %i %y %s %T@ %C@\n' | sort`)
+	table, err := mounttable.Host()
+	must(h.t, err)
+	var mounts []string
+	for _, e := range mounttable.Below(table, h.base) {
+		mounts = append(mounts, fmt.Sprintf("%d %s %s %s", e.ID, e.Mountpoint, e.Source, e.Options))
+	}
+	loops, err := exec.Command("losetup", "--all", "--noheadings", "--output", "NAME,BACK-INO,BACK-FILE").Output()
+	must(h.t, err)
+	var ours []string
+	for line := range strings.Lines(string(loops)) {
+		if strings.Contains(line, h.base) {
+			ours = append(ours, line)
+		}
+	}
+	groups := h.shell("find /sys/fs/cgroup/*/coppice-" + h.id() + " -type d -printf '%p %i\\n' | sort")
+	return files + strings.Join(mounts, "\n") + "\n" + strings.Join(ours, "") + groups
+}
+
+// same wants nothing to differ.
+func (h *host) same(what, before, after string) {
+	h.t.Helper()
+	if before == after {
+		return
+	}
+	was, is := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for _, line := range was {
+		if !slices.Contains(is, line) {
+			h.t.Errorf("%s: gone: %s", what, line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			h.t.Errorf("%s: new: %s", what, line)
+		}
+	}
+}
+
+// hooked is a part of a session's manifest: a hook of each phase, which write a
+// word into the file.
+func hooked(log string) string {
+	say := func(word string) string { return "[/bin/sh, -c, 'echo " + word + " >> " + log + "']" }
+	return "profile: {copyFiles: [/etc/hostname], hooks: [" +
+		"{name: first, command: " + say("setup") + ", undo: " + say("undo") + "}, " +
+		"{name: again, phase: recover, command: " + say("recover") + "}, " +
+		"{name: last, phase: stop, command: " + say("stop") + "}]}"
+}
+
+// words returns the words in a file, and empties it.
+func (h *host) words(path string) string {
+	h.t.Helper()
+	text, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return ""
+	}
+	must(h.t, err)
+	must(h.t, os.WriteFile(path, nil, 0o644))
+	return strings.Join(strings.Fields(string(text)), " ")
+}
+
+// TestBootAfterAPowerCut has a session of each kind, in manifests that last and
+// in ones that do not, and takes the power away.
+func TestBootAfterAPowerCut(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("tar -C root -c . | zstd -q > root.tar.zst; mksquashfs root root.sqfs -quiet -no-progress; for i in a b; do truncate -s 32M $i.ext4; mkfs.ext4 -q -d root $i.ext4; done")
+	h.pool()
+	sources := map[string]string{
+		"overlay":  directory(root),
+		"archive":  "source: {file: {path: " + h.base + "/root.tar.zst}}",
+		"own":      "source: {file: {path: " + h.base + "/root.tar.zst}}, union: {type: none}",
+		"image":    "source: {loopback: {path: " + h.base + "/root.sqfs}}",
+		"snapshot": "source: {btrfsSnapshot: {subvolume: " + h.base + "/pool/small}}",
+	}
+	lost := map[string]string{
+		"memory":   directory(root) + ", union: {upper: {medium: Memory}}",
+		"volatile": directory(root) + ", union: {volatile: true}",
+	}
+	h.start()
+	var kept, gone, anew []string
+	for name, source := range sources {
+		h.write(name+".yaml", session("kept-"+name, source, hooked(h.base+"/log-kept-"+name)))
+		kept = append(kept, "kept-"+name)
+		h.ephemeral(name+".yaml", session("gone-"+name, source, hooked(h.base+"/log-gone-"+name)))
+		gone = append(gone, "gone-"+name)
+	}
+	for name, source := range lost {
+		h.write(name+".yaml", session(name, source, "expose: Tree", hooked(h.base+"/log-"+name)))
+		anew = append(anew, name)
+	}
+	h.write("written.yaml", session("kept-written", "source: {loopback: {path: "+h.base+"/a.ext4}}, union: {type: none}", hooked(h.base+"/log-kept-written")))
+	h.ephemeral("written.yaml", session("gone-written", "source: {loopback: {path: "+h.base+"/b.ext4}}, union: {type: none}", hooked(h.base+"/log-gone-written")))
+	kept, gone = append(kept, "kept-written"), append(gone, "gone-written")
+	all := slices.Concat(kept, gone, anew)
+	h.ready(all...)
+	for _, name := range all {
+		h.exec(name, "echo mine > /etc/mine; rm /etc/motd; sleep 1000 >/dev/null 2>&1 </dev/null &")
+		if said := h.words(h.base + "/log-" + name); said != "setup" {
+			t.Errorf("%s: hooks ran: %q", name, said)
+		}
+	}
+	h.powerCut()
+	t.Log("\n" + h.sweep())
+	for _, name := range kept {
+		if s := h.status(name); s.Phase != status.Ready {
+			t.Errorf("%s is %s", name, s.Phase)
+		}
+		view := h.run + "/sessions/" + name + "/root"
+		if text, err := os.ReadFile(view + "/etc/mine"); err != nil || string(text) != "mine\n" {
+			t.Errorf("%s: what was written: %q, %v", name, text, err)
+		}
+		if _, err := os.Lstat(view + "/etc/motd"); err == nil {
+			t.Errorf("%s: what was removed is back", name)
+		}
+		if _, err := os.Stat(view + "/etc/hostname"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if said := h.words(h.base + "/log-" + name); said != "recover" {
+			t.Errorf("%s: hooks ran: %q", name, said)
+		}
+	}
+	for _, name := range gone {
+		if s := h.status(name); s.Phase != "" {
+			t.Errorf("%s is %s", name, s.Phase)
+		}
+		if said := h.words(h.base + "/log-" + name); said != "stop undo" {
+			t.Errorf("%s: hooks ran: %q", name, said)
+		}
+	}
+	for _, name := range anew {
+		view := h.run + "/sessions/" + name + "/root"
+		if _, err := os.Stat(view + "/etc/mine"); err == nil {
+			t.Errorf("%s: what was written without syncs is there", name)
+		}
+		if _, err := os.Stat(view + "/etc/motd"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	homes, err := os.ReadDir(h.state + "/sessions")
+	must(t, err)
+	if len(homes) != len(kept)+len(anew) {
+		t.Errorf("homes: %v", homes)
+	}
+	if left, err := os.ReadDir(h.base + "/pool/.coppice-snapshots"); err != nil || len(left) != 1 {
+		t.Errorf("snapshots: %v, %v", left, err)
+	}
+	if _, err := os.Stat(h.base + "/pool/beside"); err != nil {
+		t.Error(err)
+	}
+	before := h.picture()
+	h.sweep()
+	h.same("the second sweep", before, h.picture())
+	h.start()
+	h.ready(kept...)
+	h.shell("rm m/*")
+	h.gone(kept...)
+	h.gone(anew...)
+	h.shell("umount pool")
+	h.nothingLeft()
+}
+
+// pool mounts a btrfs file system with two subvolumes, one of them a small root.
+func (h *host) pool() {
+	h.t.Helper()
+	h.shell("truncate -s 128M pool.img; mkfs.btrfs -q pool.img 2>/dev/null; mkdir pool; mount -o loop pool.img pool; btrfs -q subvolume create pool/small >/dev/null; btrfs -q subvolume create pool/beside >/dev/null; cp -a root/. pool/small")
+	h.t.Cleanup(func() { _ = unix.Unmount(h.base+"/pool", unix.MNT_DETACH) }) // it may be unmounted already
+}
+
+// damaged is one thing that a power cut does to a state folder, in shell, and
+// what the hooks of the session "kept" do at the next boot because of it.
+type damaged struct {
+	name, how string
+	hooks     string // "recover" if it is empty
+}
+
+// damages are all that is tried. The paths are below the state folder.
+func damages(t *testing.T, h *host) []damaged {
+	list := []damaged{
+		{name: "none", how: "true"},
+		{name: "no journal at all", how: "rm -r sessions/kept/journal", hooks: "setup"},
+		{name: "no record", how: "rm sessions/kept/record.json"},
+		{name: "no note of the upper", how: "rm sessions/kept/upper.boot"},
+		{name: "no work folder", how: "rm -r sessions/kept/work"},
+		{name: "a work folder of old", how: "mkdir -p sessions/kept/work/work; touch sessions/kept/work/work/x"},
+		{name: "the mark of a volatile overlay", how: "mkdir -p sessions/kept/work/work/incompat/volatile; touch sessions/kept/work/work/incompat/volatile/dirty"},
+		{name: "another upper that was being made", how: "mkdir sessions/kept/upper.new sessions/temp/upper.new; touch sessions/kept/upper.new/x"},
+		{name: "temporary files", how: "for f in id sessions/*/record.json sessions/*/upper.boot sessions/*/journal/*; do head -c 20 $f > $f.new; done"},
+		{name: "a home without anything", how: "rm -r sessions/temp/*"},
+		{name: "a home that nobody knows", how: "mkdir -p sessions/stray/upper/etc"},
+		{name: "trees half unpacked", how: "mkdir -p bases/0123456789ab.unpacking/etc sessions/temp/tree.unpacking/etc sessions/own/tree.unpacking/etc"},
+		{name: "the shared tree half unpacked", how: "for b in bases/*; do mv $b $b.unpacking; rm -r $b.unpacking/etc; done"},
+		{name: "no shared trees", how: "rm -r bases"},
+		{name: "no snapshot behind the link", how: "btrfs -q subvolume delete $(cat ../shot) >/dev/null"},
+		{name: "a link to no snapshot", how: "ln -s $(dirname $(cat ../shot))/temp.none sessions/temp/snapshot"},
+		{name: "no trash folder", how: "rm -r trash"},
+		{name: "things in the trash", how: "cp -a sessions/temp trash/temp-0123456789ab"},
+		{name: "no identity", how: "rm id"},
+	}
+	files, err := filepath.Glob(h.state + "/sessions/*/journal/*")
+	must(t, err)
+	for _, more := range []string{"/id", "/sessions/*/record.json", "/sessions/*/upper.boot"} {
+		found, err := filepath.Glob(h.state + more)
+		must(t, err)
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		name, err := filepath.Rel(h.state, file)
+		must(t, err)
+		hooks := ""
+		if strings.HasPrefix(name, "sessions/kept/journal/") && strings.Contains(name, "first") {
+			hooks = "undo setup recover" // nobody knows how far it came
+		}
+		list = append(list,
+			damaged{name + " empty", "truncate -s 0 '" + name + "'", hooks},
+			damaged{name + " cut", "truncate -s 20 '" + name + "'", hooks})
+	}
+	return list
+}
+
+// TestBootWithADamagedState damages what a power cut leaves in each way alone,
+// and in all at once. Nothing that is to last is lost, and nothing else is left.
+func TestBootWithADamagedState(t *testing.T) {
+	h := newHost(t)
+	h.root("root")
+	h.shell("tar -C root -cf root.tar .")
+	h.pool()
+	log := h.base + "/log-kept"
+	h.start()
+	h.write("kept.yaml", session("kept", directory(h.base+"/root"), hooked(log)))
+	h.write("shared.yaml", session("shared", "source: {file: {path: "+h.base+"/root.tar}}", "expose: Tree"))
+	h.write("own.yaml", session("own", "source: {file: {path: "+h.base+"/root.tar}}, union: {type: none}"))
+	h.ephemeral("temp.yaml", session("temp", directory(h.base+"/root"), hooked(h.base+"/log-temp")))
+	h.write("snapshot.yaml", session("snapshot", "source: {btrfsSnapshot: {subvolume: "+h.base+"/pool/small}}"))
+	h.ephemeral("shot.yaml", session("shot", "source: {btrfsSnapshot: {subvolume: "+h.base+"/pool/small}}"))
+	kept := []string{"kept", "shared", "own", "snapshot"}
+	h.ready(append(kept, "temp", "shot")...)
+	for _, name := range kept {
+		h.exec(name, "echo mine > /etc/mine; rm /etc/motd")
+	}
+	h.powerCut()
+	h.shell("cp -a state saved; shot=$(readlink state/sessions/shot/snapshot); echo $shot > shot")
+	list := damages(t, h)
+	var all []string
+	for _, d := range list {
+		if !strings.HasPrefix(d.how, "rm ") {
+			all = append(all, d.how)
+		}
+	}
+	list = append(list, damaged{"all at once", strings.Join(all, "\n"), "undo setup recover"})
+	boot := func(d damaged) {
+		t.Helper()
+		h.shell("rm -rf state; cp -a saved state; test -e $(cat shot) || btrfs -q subvolume create $(cat shot) >/dev/null")
+		h.words(log)
+		h.shell("cd state\n" + d.how)
+		out, code := h.once()
+		if code != 0 {
+			t.Errorf("%s: exit code %d\n%s", d.name, code, out)
+			return
+		}
+		for _, name := range kept {
+			if text, err := os.ReadFile(h.run + "/sessions/" + name + "/root/etc/mine"); err != nil || string(text) != "mine\n" {
+				t.Errorf("%s: %s: what was written: %q, %v", d.name, name, text, err)
+			}
+			if _, err := os.Lstat(h.run + "/sessions/" + name + "/root/etc/motd"); err == nil {
+				t.Errorf("%s: %s: what was removed is back", d.name, name)
+			}
+		}
+		want := d.hooks
+		if want == "" {
+			want = "recover"
+		}
+		if said := h.words(log); said != want {
+			t.Errorf("%s: hooks said %q, want %q", d.name, said, want)
+		}
+		if left := h.shell("find state/sessions state/bases state/trash run/sessions pool/.coppice-snapshots -mindepth 1 -maxdepth 1 | wc -l"); left != "10\n" {
+			t.Errorf("%s: there are %s", d.name, h.shell("ls -d state/sessions/* state/bases/* state/trash/* run/sessions/* pool/.coppice-snapshots/* || true"))
+		}
+		before := h.picture()
+		if out, code := h.once(); code != 0 {
+			t.Errorf("%s: the second time: exit code %d\n%s", d.name, code, out)
+		}
+		h.same(d.name+": the second time", before, h.picture())
+		h.powerCut()
+	}
+	for _, d := range list {
+		boot(d)
+	}
+	t.Logf("%d ways to damage a state folder", len(list))
+	h.shell("rm m/*")
+	h.sweep()
+	h.shell("umount pool")
+	h.nothingLeft()
+}
