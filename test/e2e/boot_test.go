@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,27 +78,20 @@ func (h *host) loopsOfImages() int {
 	return strings.Count(string(out), h.base) - strings.Count(string(out), h.base+"/pool.img")
 }
 
+// removeGroups removes a cgroup and those below it.
 func removeGroups(group string) error {
-	return filepath.WalkDir(group, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.IsDir() {
-			return nil // its files go with it
-		}
-		below, err := os.ReadDir(path)
-		if err != nil {
-			return err
-		}
-		for _, b := range below {
-			if b.IsDir() {
-				if err := removeGroups(filepath.Join(path, b.Name())); err != nil {
-					return err
-				}
+	below, err := os.ReadDir(group)
+	if err != nil {
+		return err
+	}
+	for _, b := range below {
+		if b.IsDir() {
+			if err := removeGroups(filepath.Join(group, b.Name())); err != nil {
+				return err
 			}
 		}
-		if err := unix.Rmdir(path); err != nil {
-			return err
-		}
-		return fs.SkipDir
-	})
+	}
+	return unix.Rmdir(group)
 }
 
 // once converges once, and returns what it said and its exit code.

@@ -119,7 +119,7 @@ func (d Driver) Amend(context.Context, object.Object) error { return nil }
 // root, where the session may long have changed it; what an interrupted write
 // left beside it goes.
 func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
-	e, found, err := d.Journal.Find(seen.ID, object.KindFile)
+	e, found, err := d.Journal.Find(object.Object{ID: seen.ID, Spec: object.File{}})
 	if err != nil || !found {
 		return err
 	}
