@@ -128,7 +128,11 @@ func (c *Controller) manifest(path string) {
 	k := key{classManifest, path}
 	problems := troubles(set, path)
 	if len(problems) == 0 {
-		c.forget(k)
+		if why := c.polled(path); why != "" {
+			c.tellPolling(k, why)
+		} else {
+			c.forget(k)
+		}
 		return
 	}
 	note := status.Note{Reason: reasonInvalidManifest, Message: strings.Join(problems, "\n")}

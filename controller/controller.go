@@ -40,6 +40,8 @@ type Controller struct {
 	// set is what the manifests say, and refs what of it sessions may name.
 	set  manifests.Set
 	refs spec.References
+	// deaf says why nobody tells of changes in the watched folders.
+	deaf string
 	// tended are the keys that were looked at and may come back.
 	tended map[key]struct{}
 	// swept are the sessions that went although no manifest asked for it.

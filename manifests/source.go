@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 )
 
 // Source watches folders.
@@ -17,7 +16,8 @@ type Source struct {
 	OnChange func(set Set, changed []Key)
 	// Resync is how often the folders are looked at without any hint; 30s if 0.
 	Resync time.Duration
-	// OnTrouble is told, once each, why hints are not to be had. It may be nil.
+	// OnTrouble is told why hints are not to be had, and with nil that they are
+	// again. Folders are looked at once a second meanwhile. It may be nil.
 	OnTrouble func(error)
 
 	mu      sync.Mutex // held during a look, so that sets come in order
@@ -107,12 +107,5 @@ func (s *Source) wait(ctx context.Context, w *watch) bool {
 }
 
 func (s *Source) watch() *watch {
-	w := &watch{trouble: s.OnTrouble, watched: map[string]place{}}
-	notify, err := fsnotify.NewWatcher()
-	if err != nil {
-		w.fail(err)
-		return w
-	}
-	w.notify = notify
-	return w
+	return &watch{trouble: s.OnTrouble, watched: map[string]place{}}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -28,8 +29,32 @@ func (w *watch) fail(err error) {
 	w.failed = true
 	if w.trouble != nil && !w.told {
 		w.told = true
-		w.trouble(fmt.Errorf("watch folders: %w; looking at them every %s instead (see fs.inotify in sysctl)", err, poll))
+		w.trouble(fmt.Errorf("nothing tells of changes in the watched folders (%w), so they are looked at every %s; %s", err, poll, advice(err)))
 	}
+}
+
+// advice says what to do about an error of inotify(7).
+func advice(err error) string {
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return "raise sysctl fs.inotify.max_user_instances, or the limit of open files"
+	case errors.Is(err, syscall.ENOSPC):
+		return "raise sysctl fs.inotify.max_user_watches"
+	default:
+		return "it is tried again each time"
+	}
+}
+
+// open begins to hear, if that did not work before.
+func (w *watch) open() error {
+	if w.notify != nil {
+		return nil
+	}
+	notify, err := fsnotify.NewWatcher()
+	if err == nil {
+		w.notify = notify
+	}
+	return err
 }
 
 func (w *watch) close() {
@@ -51,10 +76,17 @@ func (w *watch) events() <-chan fsnotify.Event {
 // follow watches where the folders are now. A folder that was replaced is
 // another one, although its path is the same.
 func (w *watch) follow(folders []Folder) {
-	if w.notify == nil {
+	w.failed = false
+	if err := w.open(); err != nil {
+		w.fail(err)
 		return
 	}
-	w.failed = false
+	defer func() {
+		if w.told && !w.failed {
+			w.told = false
+			w.trouble(nil)
+		}
+	}()
 	wanted := map[string]place{}
 	for _, f := range folders {
 		for _, point := range watchPoints(f.Path) {

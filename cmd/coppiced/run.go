@@ -107,7 +107,14 @@ func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.S
 	s := &manifests.Source{
 		OnChange:  c.Changed,
 		Resync:    o.resync,
-		OnTrouble: func(err error) { log.Error(err, "Not told of changes in folders") },
+		OnTrouble: func(err error) {
+			c.Deaf(err)
+			if err != nil {
+				log.Error(err, "Manifests are found late")
+			} else {
+				log.Info("Manifests are found at once again")
+			}
+		},
 	}
 	for _, dir := range o.manifestDirs {
 		s.Folders = append(s.Folders, manifests.Folder{Path: dir})
@@ -165,11 +172,14 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 // hear passes on what the kernel tells of mounts.
 func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger) {
 	for ctx.Err() == nil {
-		err := drift.Watcher{Layout: k.Layout()}.Run(ctx, c.Touch)
+		polling := func(err error) {
+			log.Info("Drift is heard of by polling mount tables, since there are no events of mounts", "cause", err.Error())
+		}
+		err := drift.Watcher{Layout: k.Layout(), Polling: polling}.Run(ctx, c.Touch)
 		if err == nil {
 			return
 		}
-		log.Error(err, "Not told of drift; sessions are looked at from time to time instead")
+		log.Error(fault.Known(err), "Not told of drift; sessions are looked at from time to time instead")
 		select {
 		case <-ctx.Done():
 		case <-time.After(deafness):

@@ -94,10 +94,16 @@ func (h *host) command(args ...string) *exec.Cmd {
 // start starts the daemon and waits until it works.
 func (h *host) start() {
 	h.t.Helper()
+	h.startAs(h.command())
+}
+
+// startAs starts the daemon by another command.
+func (h *host) startAs(daemon *exec.Cmd) {
+	h.t.Helper()
 	log, err := os.OpenFile(h.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	must(h.t, err)
 	defer log.Close()
-	h.daemon = h.command()
+	h.daemon = daemon
 	h.daemon.Stderr = log
 	must(h.t, h.daemon.Start())
 	h.until("the daemon works", func() bool {

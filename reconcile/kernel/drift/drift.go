@@ -19,6 +19,8 @@ type Watcher struct {
 	Layout layout.Layout
 	// Poll leaves fanotify alone, as on a kernel without it.
 	Poll bool
+	// Polling is told why mount tables are polled instead. It may be nil.
+	Polling func(error)
 }
 
 // gathering is how long changes on the host are gathered before pins are looked
@@ -74,6 +76,9 @@ func (w Watcher) ear() (ear, error) {
 		}
 		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EMFILE) {
 			return nil, err
+		}
+		if w.Polling != nil {
+			w.Polling(err)
 		}
 	}
 	return newTables()

@@ -1,0 +1,218 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/status"
+)
+
+// TestFaultInotify leaves no inotify instance: manifests are found all the same,
+// a little later, and that is told.
+func TestFaultInotify(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	var taken []int
+	release := func() {
+		for _, fd := range taken {
+			unix.Close(fd)
+		}
+		taken = nil
+	}
+	defer release()
+	for {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if errors.Is(err, unix.EMFILE) {
+			break
+		}
+		must(t, err)
+		taken = append(taken, fd)
+	}
+	h.start()
+	h.until("it is told", func() bool { return h.logged("fs.inotify.max_user_instances") })
+	h.write("s.yaml", session("s", directory(root)))
+	h.ready("s")
+	h.until("it is shown", func() bool { return strings.Contains(h.do("get", "manifests"), "Degraded") })
+	out := h.do("get", "manifests", "-o", "wide")
+	tells(t, out, h.manifests, h.run+"/manifests", "nothing tells of changes", "every 1s", "raise sysctl")
+	release()
+	h.until("that is told too", func() bool { return h.logged("Manifests are found at once again") })
+	h.until("nothing is shown any more", func() bool { return !strings.Contains(h.do("get", "manifests"), "Degraded") })
+	h.shell("rm m/*")
+	h.gone("s")
+	h.nothingLeft()
+}
+
+// TestFaultOpenFiles gives the daemon so few open files that it cannot work on
+// many sessions at once.
+func TestFaultOpenFiles(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("tar -C root -cf root.tar .; mksquashfs root root.sqfs -quiet -no-progress")
+	h.start()
+	h.write("good.yaml", session("good", directory(root)))
+	h.ready("good")
+	h.kill()
+	h.startAs(h.command("--workers", "16"))
+	limit := func(files uint64) { // after its start: Go raises the soft limit then
+		var now unix.Rlimit
+		must(t, unix.Prlimit(h.daemon.Process.Pid, unix.RLIMIT_NOFILE, nil, &now))
+		must(t, unix.Prlimit(h.daemon.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: min(files, now.Max), Max: now.Max}, nil))
+	}
+	limit(18)
+	var names []string
+	for i := range 50 {
+		name := fmt.Sprintf("s%d", i)
+		source := directory(root)
+		switch i % 5 {
+		case 3:
+			source = "source: {file: {path: " + h.base + "/root.tar}}"
+		case 4:
+			source = "source: {loopback: {path: " + h.base + "/root.sqfs}}"
+		}
+		h.write(name+".yaml", session(name, source))
+		names = append(names, name)
+	}
+	h.until("it is told", func() bool { return h.logged("too many open files") })
+	h.until("some reason is shown", func() bool { return strings.Contains(h.do("get", "sessions"), "NoResources: ") })
+	if !h.logged("LimitNOFILE=") {
+		t.Error("it is not said what to do")
+	}
+	h.works("good")
+	if h.daemon.ProcessState != nil || unix.Kill(h.daemon.Process.Pid, 0) != nil {
+		t.Fatal("the daemon ended")
+	}
+	limit(4096)
+	h.ready(names...)
+	h.works("s3")
+	limit(18)
+	h.shell("rm m/*")
+	h.until("the most are gone or it is told", func() bool {
+		left, err := os.ReadDir(h.state + "/sessions")
+		return err == nil && len(left) < 51
+	})
+	limit(4096)
+	h.gone(append(names, "good")...)
+	h.nothingLeft()
+}
+
+// group makes a cgroup of a v1 controller for the time of the test, puts
+// the daemon into it and returns its folder.
+func (h *host) group(controller string) string {
+	h.t.Helper()
+	folder := filepath.Join("/sys/fs/cgroup", controller, fmt.Sprintf("coppice-test-%d", os.Getpid()))
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		h.t.Skipf("no cgroup of the controller %s: %v", controller, err)
+	}
+	h.t.Cleanup(func() {
+		for deadline := time.Now().Add(moment); ; time.Sleep(10 * time.Millisecond) {
+			for pid := range strings.FieldsSeq(h.read(folder + "/cgroup.procs")) {
+				_ = os.WriteFile(filepath.Dir(folder)+"/cgroup.procs", []byte(pid), 0) // it may have ended
+			}
+			if err := os.Remove(folder); err == nil || time.Now().After(deadline) {
+				must(h.t, err)
+				return
+			}
+		}
+	})
+	return folder
+}
+
+func (h *host) read(path string) string {
+	h.t.Helper()
+	text, err := os.ReadFile(path)
+	must(h.t, err)
+	return string(text)
+}
+
+func (h *host) put(path, text string) {
+	h.t.Helper()
+	must(h.t, os.WriteFile(path, []byte(text), 0))
+}
+
+// TestFaultProcesses lets the daemon start no more processes: neither hooks nor
+// tar.
+func TestFaultProcesses(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("tar -C root -cf root.tar .")
+	group := h.group("pids")
+	h.start()
+	h.write("good.yaml", session("good", directory(root)))
+	h.ready("good")
+	h.put(group+"/cgroup.procs", strconv.Itoa(h.daemon.Process.Pid))
+	h.put(group+"/pids.max", strings.TrimSpace(h.read(group+"/pids.current")))
+	h.write("archive.yaml", session("archive", "source: {file: {path: "+h.base+"/root.tar}}"))
+	h.write("hook.yaml", session("hook", directory(root), "profile: {hooks: [{name: h, phase: setup, command: [/bin/true]}]}"))
+	// Go itself may want a thread more and end the daemon for want of it: then it
+	// is as good as killed, and whoever looks after it starts it again.
+	ended := func() bool { return unix.Kill(h.daemon.Process.Pid, 0) != nil || zombie(h.daemon.Process.Pid) }
+	h.until("it is told", func() bool { return ended() || h.logged("TasksMax=") })
+	if ended() {
+		t.Log("the daemon ended for want of a thread")
+	} else {
+		tells(t, h.because("archive", "NoResources"), "root.tar", "TasksMax=")
+	}
+	h.works("good")
+	h.put(group+"/pids.max", "max")
+	if ended() {
+		h.kill()
+		h.start()
+	}
+	h.ready("archive", "hook", "good")
+	h.shell("rm m/*")
+	h.gone("archive", "hook", "good")
+	h.nothingLeft()
+}
+
+// zombie reports whether a process has ended and was not waited for.
+func zombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || strings.Contains(string(text), ") Z ")
+}
+
+// TestFaultMemory gives the daemon so little memory that the kernel ends it.
+func TestFaultMemory(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("tar -C root -cf root.tar .")
+	group := h.group("memory")
+	h.start()
+	h.write("good.yaml", session("good", directory(root)))
+	h.ready("good")
+	h.put(group+"/cgroup.procs", strconv.Itoa(h.daemon.Process.Pid))
+	h.put(group+"/memory.limit_in_bytes", "3M")
+	for i := range 20 {
+		source := directory(root)
+		if i%2 == 1 {
+			source = "source: {file: {path: " + h.base + "/root.tar}}"
+		}
+		h.write(fmt.Sprintf("s%d.yaml", i), session(fmt.Sprintf("s%d", i), source))
+	}
+	h.until("the kernel ended it, or all work", func() bool {
+		return zombie(h.daemon.Process.Pid) || h.status("s19").Phase == status.Ready
+	})
+	t.Logf("ended by the kernel: %v", zombie(h.daemon.Process.Pid))
+	h.put(group+"/memory.limit_in_bytes", "-1")
+	h.kill()
+	h.start()
+	for i := range 20 {
+		h.ready(fmt.Sprintf("s%d", i))
+	}
+	h.works("good")
+	h.works("s1")
+	h.shell("rm m/*")
+	for i := range 20 {
+		h.gone(fmt.Sprintf("s%d", i))
+	}
+	h.gone("good")
+	h.nothingLeft()
+}
