@@ -81,14 +81,17 @@ func newClaims() *claims {
 }
 
 // expect says which sessions and bases there are, all of them if complete. It
-// returns whether more is possible now than before.
-func (c *claims) expect(complete bool, sessions, bases []string) (freed bool) {
+// returns which of the sessions are to be looked at, even if they were before:
+// one that was forgotten while others were being counted is among them. freed
+// says that more is possible now than before.
+func (c *claims) expect(complete bool, sessions, bases []string) (unseen []string, freed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.note(&freed)()
 	for _, s := range sessions {
 		if _, known := c.held[s]; !known {
 			c.unseen[s] = struct{}{}
+			unseen = append(unseen, s)
 		}
 	}
 	for _, b := range bases {
@@ -97,7 +100,7 @@ func (c *claims) expect(complete bool, sessions, bases []string) (freed bool) {
 		}
 	}
 	c.counted = c.counted || complete
-	return false
+	return unseen, false
 }
 
 // looked says that a session was looked at; sure that it stands on nothing but

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -96,6 +97,24 @@ func TestOnceTellsOfABaseThatDoesNotGo(t *testing.T) {
 		s := r.once()
 		if len(s.NotReady) != 1 || s.NotReady[0].Name != "Base/"+base.Name {
 			t.Errorf("not ready: %+v", s.NotReady)
+		}
+	})
+}
+
+// A session that is taken down while the list of owners is being made is in that
+// list all the same. Its base must not wait for it for ever.
+func TestOnceTakesABaseAlongWhenTheListOfOwnersIsOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.put("all.yaml", image("img", "overlay")+"\n---\n"+session("a", "img"))
+		r.once()
+		r.world.slow = time.Minute
+		if err := os.Remove(r.folder + "/all.yaml"); err != nil {
+			t.Fatal(err)
+		}
+		r.once()
+		if got := r.world.owners(); got != "" {
+			t.Errorf("left: %q", got)
 		}
 	})
 }

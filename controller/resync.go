@@ -71,7 +71,10 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 			bases = append(bases, o.Name)
 		}
 	}
-	freed := c.claims.expect(err == nil, sessions, bases)
+	unseen, freed := c.claims.expect(err == nil, sessions, bases)
+	for _, name := range unseen {
+		delete(visited, sessionKey(name))
+	}
 	for _, o := range owners {
 		pass(keyOf(o))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/layout"
@@ -36,8 +37,10 @@ type world struct {
 	blind map[object.Owner]object.Kind
 	// torn are the owners whose record cannot be read.
 	torn map[object.Owner]bool
-	// lost makes the list of owners incomplete.
+	// lost makes the list of owners incomplete, and slow has it be what was there
+	// some time ago.
 	lost bool
+	slow time.Duration
 	// steps are those that were done, and looks counts the looks.
 	steps []string
 	looks int
@@ -59,11 +62,13 @@ func newWorld() *world {
 
 func (w *world) Owners(context.Context) ([]object.Owner, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lost {
+	list, slow, lost := slices.Collect(maps.Keys(w.there)), w.slow, w.lost
+	w.mu.Unlock()
+	if lost {
 		return nil, errors.New("owners are lost")
 	}
-	return slices.Collect(maps.Keys(w.there)), nil
+	time.Sleep(slow)
+	return list, nil
 }
 
 func (w *world) Observe(_ context.Context, owner object.Owner, _ []object.Object) object.World {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,9 @@ type host struct {
 	daemon string // path of the program
 	base   string
 	inside *exec.Cmd // a process in the first session, if there is one
+	// want is the world that a daemon which watches is ended at; "" as long as it
+	// is not known.
+	want string
 }
 
 func newHost(folder, daemon string, k kind) (*host, error) {
@@ -88,16 +92,21 @@ func (h *host) write(text string) error {
 	return os.WriteFile(path, []byte(strings.ReplaceAll(text, "$", h.base)), 0o644)
 }
 
-func (h *host) args() []string {
-	return []string{
-		h.daemon, "--once", "--log-level", "error", "--workers", "1",
+// args is the command that converges once, unless the daemon is to watch.
+func (h *host) args(watch bool) []string {
+	args := []string{
+		h.daemon, "--log-level", "error", "--workers", "1",
 		"--manifest-dir", h.base + "/m", "--state-dir", h.base + "/state", "--run-dir", h.base + "/run",
 	}
+	if !watch {
+		args = append(args, "--once")
+	}
+	return args
 }
 
 // converge lets the daemon converge undisturbed. It has to say that all is well.
 func (h *host) converge(ctx context.Context) error {
-	args := h.args()
+	args := h.args(false)
 	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("coppiced --once: %w\n%s", err, out)
@@ -105,24 +114,58 @@ func (h *host) converge(ctx context.Context) error {
 	return nil
 }
 
-// crash lets the daemon converge, ends it at the point, and waits for what it
-// has started.
+// crash lets the daemon converge, and ends it at the point.
 func (h *host) crash(ctx context.Context, at tracer.Point) (tracer.Result, error) {
 	var output bytes.Buffer
-	result, rest, err := tracer.Run(ctx, at, &output, h.args()...)
+	p := tracer.Program{Args: h.args(false), Output: &output}
+	stop := func() {}
+	if h.kind.watched && h.want != "" {
+		p.Args = h.args(true)
+		p.Started = func(pid int) { stop = h.endWhenConverged(ctx, pid) }
+	}
+	result, rest, err := tracer.Run(ctx, p, at)
+	stop()
 	if err != nil {
 		return result, fmt.Errorf("%w\n%s", err, output.String())
 	}
-	if at.Call > 0 && result.Killed {
+	if result.Killed {
 		// What it has started goes on while it is started again.
 		go rest()
 		return result, nil
 	}
 	rest()
 	if result.Err != nil {
-		return result, fmt.Errorf("coppiced --once: %w\n%s", result.Err, output.String())
+		return result, fmt.Errorf("coppiced: %w\n%s", result.Err, output.String())
 	}
 	return result, nil
+}
+
+// endWhenConverged asks a watching daemon to end when the world is as wanted.
+// The function that it returns must be called when the daemon has ended.
+func (h *host) endWhenConverged(ctx context.Context, pid int) (stop func()) {
+	daemon, err := os.FindProcess(pid) // a handle, which stays right when the number is another's
+	if err != nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			// What is looked at may change meanwhile: then it is looked at again.
+			if got, err := h.world(); err == nil && sessions(got) == sessions(h.want) {
+				_ = daemon.Signal(syscall.SIGTERM) // it may have been killed
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // pin returns the pin of a session's namespace; "" if it has none.

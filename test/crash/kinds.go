@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,9 @@ type kind struct {
 	// shifting is set when the prints of what is made change from run to run,
 	// since a path holds a number that is drawn, or the source is written to.
 	shifting bool
+	// watched has a daemon tried that watches its folders, as in life; the others
+	// converge once, which is the same path with a clear end.
+	watched bool
 	// busy leaves a process in the first session when it ends.
 	busy bool
 }
@@ -118,6 +122,14 @@ btrfs -q subvolume create pool/golden; cp -a root/. pool/golden`,
 			session("b", "chroot: {source: {plain: {path: $/root}}}", "expose: Root"),
 		damage: "IN umount /sys; umount -l run/sessions/a/root; rm -f run/sessions/a/view*",
 	},
+}
+
+// A daemon that watches, with everything that goes on beside the sessions' passes:
+// the trash, the hints of files and of mounts.
+func init() {
+	k := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == "shared-image" })]
+	k.name, k.watched = "watching-daemon", true
+	kinds = append(kinds, k)
 }
 
 func hook(name, command, undo string) string {

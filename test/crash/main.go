@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&p.daemon, "daemon", "bin/coppiced", "the daemon to try")
 	flag.StringVar(&kinds, "kinds", "", "only these kinds of session, separated by commas: "+strings.Join(names(), ", "))
 	flag.StringVar(&phases, "phases", "", "only these phases, separated by commas: begin, update, repair, end")
-	flag.IntVar(&p.stride, "stride", 1, "try every Nth call only")
+	flag.IntVar(&p.most, "most", 0, "try that many calls of each phase only, spread evenly (default all)")
 	flag.IntVar(&p.jobs, "jobs", runtime.NumCPU(), "how much is tried at the same time")
 	flag.StringVar(&p.folder, "folder", os.TempDir(), "where to work")
 	flag.Parse()

@@ -41,6 +41,7 @@ func (h *host) witness(ctx context.Context, f phase) (witness, error) {
 	if w.after, err = h.world(); err != nil {
 		return w, err
 	}
+	h.want = w.after
 	return w, h.restore(ctx, w)
 }
 

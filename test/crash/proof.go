@@ -14,11 +14,13 @@ import (
 
 // proof is what is to be tried.
 type proof struct {
-	daemon   string
-	folder   string
-	kinds    []kind
-	phases   []phase
-	stride   int
+	daemon string
+	folder string
+	kinds  []kind
+	phases []phase
+	// most is how many calls of one phase of one kind are tried, spread evenly;
+	// 0 for all of them.
+	most     int
 	jobs     int
 	progress func(line string)
 }
@@ -110,7 +112,11 @@ func (p *proof) try(ctx context.Context, part part) tally {
 		t.fault("undisturbed", err)
 		return t
 	}
-	for call := 1; ; call += p.stride {
+	stride := 1
+	if p.most > 0 {
+		stride = max(1, w.calls/p.most)
+	}
+	for call := 1 + stride/2; ; call += stride {
 		for i, when := range []tracer.When{tracer.Before, tracer.After, tracer.During} {
 			if ctx.Err() != nil || len(t.faults) >= faultsKept {
 				return t
@@ -126,7 +132,7 @@ func (p *proof) try(ctx context.Context, part part) tally {
 				t.fault(at.String(), err)
 			}
 			if over {
-				t.calls = call - 1
+				t.calls = w.calls
 				return t
 			}
 		}

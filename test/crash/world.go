@@ -185,6 +185,15 @@ func (h *host) statuses(add func(string, ...any)) error {
 	return nil
 }
 
+// sessions leaves out of a world what a daemon keeps for itself as long as it
+// runs: the folder of the pins, and the cgroup above all of its sessions.
+func sessions(world string) string {
+	lines := strings.Split(world, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, "cgroup: ") && strings.HasSuffix(line, "/coppice-ID") || strings.Contains(line, " on $/run/ns type ")
+	}), "\n")
+}
+
 // drawn are the things that differ from run to run.
 var drawn = []struct {
 	what *regexp.Regexp

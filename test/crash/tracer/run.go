@@ -32,6 +32,16 @@ type Point struct {
 // String returns "before call 12".
 func (p Point) String() string { return fmt.Sprintf("%s call %d", p.When, p.Call) }
 
+// Program is what is run.
+type Program struct {
+	// Args are the program's path and its arguments.
+	Args []string
+	// Output gets what it and those it starts write. It may be nil.
+	Output io.Writer
+	// Started is told the process's number when it has begun. It may be nil.
+	Started func(pid int)
+}
+
 // Result is what came of a run.
 type Result struct {
 	// Calls are those that changed the world, or would have, in their order, for
@@ -54,10 +64,13 @@ func (r Result) Last() string {
 
 // Run runs a program, ends it at the point, and returns when it has ended. What
 // it started may live on; rest waits for that.
-func Run(ctx context.Context, at Point, output io.Writer, args ...string) (result Result, rest func(), err error) {
-	cmd, calls, err := start(ctx, output, args)
+func Run(ctx context.Context, p Program, at Point) (result Result, rest func(), err error) {
+	cmd, calls, err := start(ctx, p)
 	if err != nil {
 		return Result{}, nil, err
+	}
+	if p.Started != nil {
+		p.Started(cmd.Process.Pid)
 	}
 	s := &supervisor{listener: calls, at: at, pid: cmd.Process.Pid}
 	var serving sync.WaitGroup
@@ -79,7 +92,7 @@ func Run(ctx context.Context, at Point, output io.Writer, args ...string) (resul
 	default: // others go on, and are served
 	}
 	if ctx.Err() != nil {
-		err = errors.Join(err, fmt.Errorf("run %s: %w", args[0], context.Cause(ctx)))
+		err = errors.Join(err, fmt.Errorf("run %s: %w", p.Args[0], context.Cause(ctx)))
 	}
 	return result, serving.Wait, err
 }
@@ -106,7 +119,7 @@ func ended(pid int) error {
 }
 
 // start starts the stub and receives its listener.
-func start(ctx context.Context, output io.Writer, args []string) (*exec.Cmd, listener, error) {
+func start(ctx context.Context, p Program) (*exec.Cmd, listener, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, listener{}, fmt.Errorf("make a socket for the listener: %w", err)
@@ -114,10 +127,10 @@ func start(ctx context.Context, output io.Writer, args []string) (*exec.Cmd, lis
 	defer unix.Close(pair[0])
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
 	defer theirs.Close()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", p.Args...)
 	cmd.Env = append(os.Environ(), environment+"=1")
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.Stdout, cmd.Stderr = output, output
+	cmd.Stdout, cmd.Stderr = p.Output, p.Output
 	if err := cmd.Start(); err != nil {
 		return nil, listener{}, fmt.Errorf("start the stub: %w", err)
 	}

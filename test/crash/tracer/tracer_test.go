@@ -29,7 +29,9 @@ func run(t *testing.T, at tracer.Point, script string) (tracer.Result, []string)
 	defer cancel()
 	dir := t.TempDir()
 	var output strings.Builder
-	result, rest, err := tracer.Run(ctx, at, &output, append([]string{"/bin/busybox"}, strings.Fields(strings.ReplaceAll(script, "$", dir))...)...)
+	result, rest, err := tracer.Run(ctx, tracer.Program{
+		Args: append([]string{"/bin/busybox"}, strings.Fields(strings.ReplaceAll(script, "$", dir))...), Output: &output,
+	}, at)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", at, err, output.String())
 	}
@@ -100,7 +102,7 @@ func TestChildrenLiveOn(t *testing.T) {
 	script := "trap '' TERM; /bin/busybox mkdir " + dir + "/a; echo"
 	var output strings.Builder
 	for _, when := range []tracer.When{tracer.Before, tracer.After, tracer.During} {
-		result, rest, err := tracer.Run(t.Context(), tracer.Point{Call: 2, When: when}, &output, "/bin/sh", "-c", script)
+		result, rest, err := tracer.Run(t.Context(), tracer.Program{Args: []string{"/bin/sh", "-c", script}, Output: &output}, tracer.Point{Call: 2, When: when})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +121,7 @@ func TestChildrenLiveOn(t *testing.T) {
 
 func TestNoSuchProgram(t *testing.T) {
 	var output strings.Builder
-	if _, _, err := tracer.Run(t.Context(), tracer.Point{}, &output, "/no/such"); err == nil || !strings.Contains(output.String(), "/no/such") {
+	if _, _, err := tracer.Run(t.Context(), tracer.Program{Args: []string{"/no/such"}, Output: &output}, tracer.Point{}); err == nil || !strings.Contains(output.String(), "/no/such") {
 		t.Errorf("error %v, output %q", err, output.String())
 	}
 }
