@@ -15,6 +15,8 @@ LDFLAGS := -s -w -X coppice.dev/cmd/internal/version.number=$(VERSION)
 RUN_PREFIX ?= /tmp/coppice
 # How long each fuzz target runs.
 FUZZTIME   ?= 30s
+# What `make crash` tries; everything if empty.
+CRASHFLAGS ?=
 # Which benchmarks `make bench` runs, and how.
 BENCH      ?= .
 BENCHFLAGS ?= -benchtime=1s -count=1
@@ -59,6 +61,12 @@ fuzz: ## run each fuzz target for FUZZTIME
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 		done; \
 	done
+
+# All of it takes half an hour on two cores. CRASHFLAGS="-most 10" is a taste,
+# CRASHFLAGS="-kinds btrfs -phases end" a part; -help lists them.
+.PHONY: crash
+crash: deps build ## kill the daemon at every system call that changes the world (as root)
+	$(GO) run ./test/crash -daemon bin/coppiced $(CRASHFLAGS)
 
 .PHONY: bench
 bench: ## run the benchmarks
