@@ -24,6 +24,8 @@ type Controller struct {
 	Inspect func(context.Context, spec.Source) (compile.Facts, error)
 	// Log gets one line for each change.
 	Log logr.Logger
+	// Clock tells the time of day, which somebody may set; time.Now if nil.
+	Clock func() time.Time
 	// Workers is how many keys are worked on at the same time.
 	Workers int
 	// Resync is how often everything is looked at again without a cause.
@@ -35,6 +37,7 @@ type Controller struct {
 	claims  *claims
 	links   *links
 	reports *reports
+	ages    *ages
 
 	mu sync.Mutex
 	// set is what the manifests say, and refs what of it sessions may name.
@@ -62,6 +65,7 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		queue:  newQueue(false),
 		claims: newClaims(),
 		links:  newLinks(),
+		ages:   newAges(),
 		tended: map[key]struct{}{},
 	}
 	c.reports = newReports(writer, &c.Log)
@@ -81,6 +85,9 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // start begins the workers and gives them everything to look at.
 func (c *Controller) start(ctx context.Context) *pool {
+	if c.Clock != nil {
+		c.ages.wall = c.Clock
+	}
 	workers := &pool{queue: c.queue, look: c.look}
 	workers.start(ctx, max(1, c.Workers))
 	c.lookAtAll(ctx, func(k key) { c.queue.add(k) })
@@ -128,6 +135,9 @@ func (c *Controller) freed() {
 // forget forgets a key of which nothing is left.
 func (c *Controller) forget(k key) {
 	c.reports.drop(k)
+	if k.class == classSession {
+		c.ages.forget(k.name)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.tended, k)

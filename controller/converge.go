@@ -168,6 +168,10 @@ func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.
 	if p.begun {
 		p.drift = current
 	}
+	if p.doubt != "" {
+		v.Work, v.WorkMessage = status.WorkWaiting, p.doubt
+		p.report.remind(reasonOverdue, p.doubt)
+	}
 	if bases.err != nil {
 		v.Work, v.WorkMessage = status.WorkRetrying, "it can be used, but what it shares with others: "+status.Explain(bases.err).Message
 	}

@@ -85,7 +85,8 @@ func (p *pass) outlives() bool {
 	if ttl == nil {
 		return true
 	}
-	left := time.Until(p.record.Admitted.Add(ttl.Duration))
+	left, doubt := p.ages.left(p.record, ttl.Duration)
+	p.doubt = doubt
 	if left > 0 {
 		p.comeBack(left)
 	}

@@ -23,4 +23,5 @@ const (
 	reasonUpToDate         = "Current"
 	reasonRecordLost       = "RecordLost"
 	reasonInUse            = "InUse"
+	reasonOverdue          = "Overdue"
 )

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,6 +86,17 @@ func (r *report) event(kind, reason, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.happened(kind, reason, message)
+}
+
+// remind tells of an event that was not told yet, so that one that lasts is told
+// once.
+func (r *report) remind(reason, message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := slices.ContainsFunc(r.file.Status.Events, func(e status.Event) bool { return e.Reason == reason && e.Message == message })
+	if !told {
+		r.happened(status.EventWarning, reason, message)
+	}
 }
 
 // happened needs the lock.

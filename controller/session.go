@@ -37,6 +37,8 @@ type pass struct {
 	unready bool
 	// drift says whether the session runs what its manifests say.
 	drift drift
+	// doubt says why its time to live may not be over, though the clock says so.
+	doubt string
 	// next is when the session is to be looked at again; zero for no time.
 	next time.Duration
 }
