@@ -175,6 +175,11 @@ func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.
 	if bases.err != nil {
 		v.Work, v.WorkMessage = status.WorkRetrying, "it can be used, but what it shares with others: "+status.Explain(bases.err).Message
 	}
+	for _, o := range p.claims.objects(p.name) {
+		if o.Problem != "" && bases.err == nil {
+			v.Stalled = &status.Note{Reason: string(fault.DiskFailing), Message: o.Problem}
+		}
+	}
 	for _, h := range out.Held {
 		switch h.Cause {
 		case plan.CausePolicy:

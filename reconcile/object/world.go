@@ -18,6 +18,9 @@ type Observed struct {
 	Print Print
 	// Damage says what is wrong with it, for people; empty if it is whole.
 	Damage string
+	// Failing says what is wrong with it that no step can mend: it is left as it
+	// is, and told of.
+	Failing string
 	// Name is what people know it by: /dev/loop3, a path.
 	Name string
 	// Note is a remark for people, such as why an optional mount was left out.

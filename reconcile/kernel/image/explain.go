@@ -26,7 +26,7 @@ func explain(spec object.Image, device *os.File, err error) error {
 	case spec.ReadOnly && errors.Is(err, unix.EROFS):
 		f.Hint = "it was not unmounted cleanly and its journal cannot be replayed read-only; run fsck on it, or add the mount option " + skipJournal(spec.FSType)
 	case errors.Is(err, unix.EINVAL):
-		f.Hint = "check the mount options, and the image with fsck"
+		f.Hint = "the image is damaged or cut short, or a mount option is wrong; make the image anew, or check the options"
 	case errors.Is(err, unix.EIO), errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EBADMSG):
 		f.Hint = "the image is damaged or cut short; run fsck on it, or make it anew"
 	default:

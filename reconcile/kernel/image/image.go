@@ -87,7 +87,7 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 	if err != nil {
 		return nil, err
 	}
-	seen.Name, seen.Print = e.Source, l.Print
+	seen.Name, seen.Print, seen.Failing = e.Source, l.Print, cut(e.Source)
 	return []object.Observed{seen}, nil
 }
 
