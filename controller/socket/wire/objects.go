@@ -1,0 +1,65 @@
+package wire
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/status"
+)
+
+// Version is the first part of every path.
+const Version = "/v1alpha1"
+
+// SocketName is the socket's file below the run-time folder.
+const SocketName = "coppiced.sock"
+
+// MaxBody is the most bytes that a request's body may have. An exec request
+// holds a command line and an environment, of which Linux allows 2 MiB and more
+// (execve(2)); nobody's are that long.
+const MaxBody = 1 << 20
+
+// List is several objects.
+type List struct {
+	Items []status.File `json:"items"`
+}
+
+// Change is one line of a watch.
+type Change struct {
+	// Kind and Name name the object.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	// Object is what it is now; nil when it is gone.
+	Object *status.File `json:"object,omitempty"`
+}
+
+// Begin asks for a session of one's own. It is ephemeral: a reboot sweeps it.
+type Begin struct {
+	// Name is the session's; empty to have one chosen.
+	Name string `json:"name,omitempty"`
+	// Chroot is the name or an alias of a chroot; or Folder, which only root may.
+	Chroot string `json:"chroot,omitempty"`
+	// Folder is a folder of the host to grow from.
+	Folder string `json:"folder,omitempty"`
+	// Source asks for the chroot's source itself, for writing, with nobody else.
+	Source bool `json:"source,omitempty"`
+	// Profile is used instead of the chroot's; only root may.
+	Profile string `json:"profile,omitempty"`
+	// TTL and IdleTimeout end it by themselves.
+	TTL         *metav1.Duration `json:"ttl,omitempty"`
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
+	// RetainOnFailure keeps it when the command that it was begun for fails.
+	RetainOnFailure bool `json:"retainOnFailure,omitempty"`
+	// Labels are put on it.
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Error is why something was refused or failed.
+type Error struct {
+	// Reason is one word for programs: Forbidden, NotFound, NotReady, Invalid,
+	// AlreadyExists, Busy, TooMany, Internal.
+	Reason string `json:"reason"`
+	// Message tells a person what happened and what to do.
+	Message string `json:"message"`
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
