@@ -65,6 +65,12 @@ func (l Layout) BaseTrees() string { return filepath.Join(l.State, "bases") }
 // BaseTree is the unpacked archive of a base.
 func (l Layout) BaseTree(key string) string { return filepath.Join(l.BaseTrees(), key) }
 
+// IsBase reports whether a name can be a base's key, twelve digits of a hash: what
+// is called otherwise in a folder of bases is somebody else's.
+func IsBase(name string) bool {
+	return len(name) == 12 && strings.Trim(name, "0123456789abcdef") == ""
+}
+
 // BaseMounts is the folder of mounted images that sessions share.
 func (l Layout) BaseMounts() string { return filepath.Join(l.Run, "bases") }
 

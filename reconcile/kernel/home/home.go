@@ -15,6 +15,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -34,7 +36,8 @@ type Driver struct {
 }
 
 // Owners implements driver.Finder. A folder that cannot be a session's, such as
-// the lost+found of a file system of its own, is nobody's.
+// the lost+found of a file system of its own, is nobody's; nor is one that holds
+// what no home does.
 func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 	entries, err := os.ReadDir(d.Layout.Homes())
 	if err != nil {
@@ -42,11 +45,44 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 	}
 	var owners []object.Owner
 	for _, e := range entries {
-		if e.IsDir() && len(validation.IsDNS1123Label(e.Name())) == 0 {
+		if !e.IsDir() || len(validation.IsDNS1123Label(e.Name())) > 0 {
+			continue
+		}
+		stranger, err := d.stranger(e.Name())
+		if err != nil {
+			return owners, err
+		}
+		if stranger == "" {
 			owners = append(owners, object.SessionOwner(e.Name()))
 		}
 	}
 	return owners, nil
+}
+
+// parts are the names of what a home holds; a crash may leave one with an ending.
+var parts = []string{"record.json", "upper", "upper.boot", "work", "tree", "snapshot", "journal"}
+
+// stranger returns the name of something in a folder among the homes that tells
+// that it is none: people put things in the strangest places, and a sweep must
+// not take them. A record is proof enough of a home, even an empty one.
+func (d Driver) stranger(session string) (string, error) {
+	if _, err := os.Lstat(d.Layout.Record(session)); err == nil {
+		return "", nil
+	}
+	entries, err := os.ReadDir(d.Layout.Home(session))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at home: %w", err)
+	}
+	for _, e := range entries {
+		name := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".new"), ".unpacking")
+		if !slices.Contains(parts, name) {
+			return e.Name(), nil
+		}
+	}
+	return "", nil
 }
 
 // Observe implements driver.Driver. A record that is missing or cannot be read,
@@ -80,6 +116,14 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		err = json.Unmarshal(text, &home)
 	}
 	if err != nil {
+		if stranger, strangeErr := d.stranger(owner.Name); strangeErr != nil {
+			return nil, strangeErr
+		} else if stranger != "" {
+			return nil, &fault.Fault{
+				Reason: fault.TargetUnusable, Doing: "look at home " + path, Err: fmt.Errorf("there is no record in it, but %s: coppiced did not make it", stranger),
+				Hint: "move it away; coppiced keeps sessions' homes there and nothing else",
+			}
+		}
 		seen.Note = fmt.Sprintf("its record cannot be read: %v", err)
 		return []object.Observed{seen}, nil
 	}

@@ -43,7 +43,9 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 		return nil, fmt.Errorf("look for mounted images: %w", err)
 	}
 	for _, e := range entries {
-		owners = append(owners, object.BaseOwner(e.Name()))
+		if layout.IsBase(e.Name()) {
+			owners = append(owners, object.BaseOwner(e.Name()))
+		}
 	}
 	devices, err := bound()
 	if err != nil {
@@ -63,7 +65,8 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 
 // Observe implements driver.Driver. A loop device whose mount is gone is not an
 // object: it is kept by sessions that still use it, or by a copy of the mount in
-// somebody else's namespace, and goes with the last of them.
+// somebody else's namespace, and goes with the last of them. One that would not
+// clear itself then is: somebody took that from it.
 func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object) ([]object.Observed, error) {
 	path := d.Layout.BaseMount(owner.Name)
 	seen := object.Observed{
@@ -71,7 +74,12 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		Kind: object.KindImage, Name: path,
 	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		stuck, err := d.stuck(owner)
+		if err != nil || len(stuck) == 0 {
+			return nil, err
+		}
+		seen.Name, seen.Damage = stuck[0], "it is mounted nowhere, and does not clear itself"
+		return []object.Observed{seen}, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("look at mount of image: %w", err)
 	}
@@ -299,6 +307,9 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	// other namespaces got of it.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove mount point: %w", err)
+	}
+	if err := d.unstick(seen.Owner); err != nil {
+		return err
 	}
 	if e == nil {
 		return nil

@@ -128,7 +128,7 @@ func onScratch(scratch string, mount int, f func(path string) (int, error)) (int
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return -1, fault.Disk("make scratch folder", err)
 	}
-	path, err := os.MkdirTemp(scratch, "upper-")
+	path, err := os.MkdirTemp(scratch, scratchPrefix)
 	if err != nil {
 		return -1, fault.Disk("make scratch folder", err)
 	}
@@ -147,17 +147,26 @@ func onScratch(scratch string, mount int, f func(path string) (int, error)) (int
 	return made, nil
 }
 
-// clearScratch takes away what a crash left below scratch.
+// scratchPrefix begins the names of the folders below scratch.
+const scratchPrefix = "upper-"
+
+// clearScratch takes away what a crash left below scratch, and nothing else that
+// somebody put there.
 func clearScratch(scratch string) error {
 	entries, err := os.ReadDir(scratch)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		path := filepath.Join(scratch, e.Name())
-		err = errors.Join(err, unmount(path), os.Remove(path))
+		if strings.HasPrefix(e.Name(), scratchPrefix) {
+			path := filepath.Join(scratch, e.Name())
+			err = errors.Join(err, unmount(path), os.Remove(path))
+		}
 	}
-	return errors.Join(err, os.Remove(scratch))
+	if removeErr := os.Remove(scratch); !errors.Is(removeErr, unix.ENOTEMPTY) && !errors.Is(removeErr, unix.EBUSY) {
+		err = errors.Join(err, removeErr)
+	}
+	return err
 }
 
 // lowersByFd hands the layers on as file descriptors (6.13).

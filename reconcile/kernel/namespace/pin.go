@@ -91,11 +91,13 @@ func (r *Room) Open(session string) (*os.File, error) {
 
 // drop takes a pin away.
 func (p pin) drop() error {
-	// Whoever has the file open just to look must not be in the way; the
-	// namespace goes when they close it.
-	err := unix.Unmount(p.path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("unmount pin %s: %w", p.path, err)
+	if p.live { // else what is mounted there is not ours to take away
+		// Whoever has the file open just to look must not be in the way; the
+		// namespace goes when they close it.
+		err := unix.Unmount(p.path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("unmount pin %s: %w", p.path, err)
+		}
 	}
 	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove pin: %w", err)

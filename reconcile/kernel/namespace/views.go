@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/enter"
@@ -21,15 +22,17 @@ import (
 // Views drives object.View.
 //
 // A view is a clone of the session's root, mounted on the host. What it was made
-// with, and of which making of the namespace, stands in the name of an empty
-// file beside the mount point, written before the mount: a view without one, or
-// of another making, is damaged and made anew.
+// with, and of which making of the namespace, stands in the name of a file
+// beside the mount point, written before the mount: a view without one, or of
+// another making, is damaged and made anew. In the file stands which mounts it
+// shows beside the root.
 type Views struct{ *Room }
 
 // markPrefix begins the names of the files that tell of what a view is.
 const markPrefix = "view."
 
-// Owners implements driver.Finder.
+// Owners implements driver.Finder. A folder with something else in it than what
+// belongs to a view is not ours.
 func (d Views) Owners(context.Context) ([]object.Owner, error) {
 	entries, err := os.ReadDir(d.layout.Views())
 	if err != nil {
@@ -37,9 +40,30 @@ func (d Views) Owners(context.Context) ([]object.Owner, error) {
 	}
 	var owners []object.Owner
 	for _, e := range entries {
-		owners = append(owners, object.SessionOwner(e.Name()))
+		if !e.IsDir() || len(validation.IsDNS1123Label(e.Name())) > 0 {
+			continue
+		}
+		if ours, err := isView(filepath.Join(d.layout.Views(), e.Name())); err != nil {
+			return owners, err
+		} else if ours {
+			owners = append(owners, object.SessionOwner(e.Name()))
+		}
 	}
 	return owners, nil
+}
+
+// isView reports whether a folder holds nothing but a mount point and marks.
+func isView(folder string) (bool, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("look for views: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() != "root" && !strings.HasPrefix(e.Name(), markPrefix) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Observe implements driver.Driver.
@@ -65,6 +89,11 @@ func (d Views) Observe(_ context.Context, owner object.Owner, _ []object.Object)
 		return []object.Observed{seen}, nil
 	}
 	print, instance := d.mark(path)
+	if print == (object.Print{}) {
+		if err := d.madeByUs(path, owner.Name); err != nil {
+			return nil, err
+		}
+	}
 	seen.Print = print
 	now, ok, err := d.livePin(owner.Name)
 	switch {
@@ -112,7 +141,7 @@ func (d Views) Create(_ context.Context, o object.Object, _ []object.Object) err
 		return err
 	}
 	name := markPrefix + object.PrintOf(spec).String() + "." + p.instance
-	if err := os.WriteFile(filepath.Join(folder, name), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, name), []byte(strings.Join(spec.Shows, "\n")), 0o644); err != nil {
 		return fmt.Errorf("note what the view shows: %w", err)
 	}
 	tree, err := cloneRoot(p.path, spec.Tree)
@@ -152,7 +181,11 @@ func (d Views) Destroy(_ context.Context, seen object.Observed) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range mounttable.Below(table, path) {
+	below := mounttable.Below(table, path)
+	if err := d.foreign(path, seen.Owner.Name, below); err != nil {
+		return err
+	}
+	for _, e := range below {
 		if err := unmount(e.Mountpoint); errors.Is(err, unix.EBUSY) {
 			return &fault.Fault{
 				Reason: fault.Busy, Doing: "unmount " + e.Mountpoint, Err: err, Holders: inTheWay(path, e),

@@ -47,7 +47,9 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 		if filepath.Ext(name) == unfinished {
 			name = name[:len(name)-len(unfinished)]
 		}
-		owners = append(owners, object.BaseOwner(name))
+		if layout.IsBase(name) && e.IsDir() {
+			owners = append(owners, object.BaseOwner(name))
+		}
 	}
 	return owners, nil
 }
