@@ -93,7 +93,7 @@ func (k *Kernel) open(cfg Config) error {
 		return err
 	}
 	notes := journal.Journal{Layout: k.layout}
-	k.group = processes.Driver{Controller: controller, Groups: groups, Rooms: k.room}
+	k.group = processes.Driver{Controller: controller, Groups: groups, Rooms: k.room, Strays: new(processes.Strays)}
 	k.drivers = map[object.Kind]driver.Driver{
 		object.KindHome:      home.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindImage:     image.Driver{Layout: k.layout, Controller: controller},

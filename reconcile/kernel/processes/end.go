@@ -106,14 +106,15 @@ func (d Driver) signal(ctx context.Context, session string, wait time.Duration, 
 			return 0, err
 		}
 	}
-	inside, err := d.namespace(session)
+	inside, err := d.namespaces(session)
 	if err != nil {
 		return 0, err
 	}
+	defer inside.close()
 	// The youngest first: they may not live long, and have children before they go.
 	for _, pid := range slices.Backward(holders.Pids()) {
-		is := func() bool { return inNamespace(pid, inside) }
-		if inside == 0 || slices.Contains(grouped, pid) || !is() {
+		is := func() bool { return inside.has(pid) }
+		if len(inside) == 0 || slices.Contains(grouped, pid) || !is() {
 			continue
 		}
 		if err := send(pid, is); err != nil {

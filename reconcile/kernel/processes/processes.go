@@ -5,9 +5,9 @@
 // under a pidfd before it is sent a signal, so that a number that was given to
 // somebody else meanwhile hits nobody.
 //
-// Who left the group and made a mount namespace of their own inside the session
-// is not known here. They keep the session's mounts; the namespace's driver finds
-// them when it needs the upper again.
+// Who left the group and made a mount namespace of their own inside the session,
+// or had the session's taken from under them, keeps the session's mounts. They
+// are looked for when it is asked whose objects there are (Strays).
 package processes
 
 import (
@@ -40,21 +40,27 @@ type Driver struct {
 	// Groups is the mount point of the cgroup v2 tree; "" if there is none.
 	Groups string
 	Rooms  Rooms
+	// Strays is where is kept which processes were found outside of all that; nil
+	// if they are not looked for.
+	Strays *Strays
 }
 
 // Owners implements driver.Finder.
 func (d Driver) Owners(context.Context) ([]object.Owner, error) {
+	if err := d.findStrays(); err != nil {
+		return nil, err
+	}
+	owners := d.Strays.sessions()
 	if d.Groups == "" {
-		return nil, nil
+		return owners, nil
 	}
 	entries, err := os.ReadDir(d.parent())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return owners, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for cgroups: %w", err)
+		return owners, fmt.Errorf("look for cgroups: %w", err)
 	}
-	var owners []object.Owner
 	for _, e := range entries {
 		if e.IsDir() {
 			owners = append(owners, object.SessionOwner(e.Name()))
@@ -154,38 +160,56 @@ func (d Driver) users(session string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	inside, err := d.namespace(session)
+	inside, err := d.namespaces(session)
 	if err != nil {
 		return nil, err
 	}
-	if inside == 0 {
-		return pids, nil
-	}
-	for _, p := range holders.InNamespace(inside) {
-		pids = append(pids, p.PID)
+	defer inside.close()
+	for inode := range inside {
+		for _, p := range holders.InNamespace(inode) {
+			pids = append(pids, p.PID)
+		}
 	}
 	slices.Sort(pids)
 	return slices.Compact(pids), nil
 }
 
-// namespace returns the inode of the session's namespace; 0 if it has none.
-func (d Driver) namespace(session string) (uint64, error) {
-	namespace, err := d.Rooms.Open(session)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+// namespaces are open mount namespaces by their numbers, which are given to no
+// other namespace meanwhile.
+type namespaces map[uint64]*os.File
+
+// namespaces opens the session's namespace, if it has one, and those of its
+// strays.
+func (d Driver) namespaces(session string) (namespaces, error) {
+	open := d.strays(session)
+	pinned, err := d.Rooms.Open(session)
+	if err == nil {
+		open = append(open, pinned)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(err, closeAll(open))
 	}
-	if err != nil {
-		return 0, err
+	found := namespaces{}
+	for _, file := range open {
+		var st unix.Stat_t
+		if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+			return nil, errors.Join(fmt.Errorf("look at namespace: %w", err), closeAll(open))
+		}
+		if before := found[st.Ino]; before != nil {
+			before.Close()
+		}
+		found[st.Ino] = file
 	}
-	defer namespace.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(namespace.Fd()), &st); err != nil {
-		return 0, fmt.Errorf("look at namespace: %w", err)
-	}
-	return st.Ino, nil
+	return found, nil
 }
 
-func inNamespace(pid int, inode uint64) bool {
-	var st unix.Stat_t
-	return unix.Stat(fmt.Sprintf("/proc/%d/ns/mnt", pid), &st) == nil && st.Ino == inode
+// has reports whether a process is in one of them now.
+func (n namespaces) has(pid int) bool {
+	inode, err := namespaceOf(pid)
+	return err == nil && n[inode] != nil
+}
+
+func (n namespaces) close() {
+	for _, file := range n {
+		file.Close()
+	}
 }
