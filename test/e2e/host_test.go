@@ -80,6 +80,14 @@ func (h *host) clean() {
 		text, _ := os.ReadFile(h.log) // as far as there is one
 		h.t.Logf("the daemon's log:\n%s", text)
 	}
+	if id, err := os.ReadFile(h.state + "/id"); err == nil && h.t.Failed() {
+		groups, err := filepath.Glob("/sys/fs/cgroup/*/coppice-" + strings.TrimSpace(string(id)))
+		must(h.t, err)
+		for _, group := range groups {
+			_ = os.WriteFile(group+"/cgroup.kill", []byte("1"), 0) // those in it may have gone
+			h.until("the cgroup is gone", func() bool { return removeGroups(group) == nil })
+		}
+	}
 	table, err := mounttable.Host()
 	must(h.t, err)
 	for _, e := range mounttable.Below(table, h.base) {
