@@ -38,6 +38,7 @@ type Controller struct {
 	links   *links
 	reports *reports
 	ages    *ages
+	passes  *passes
 
 	mu sync.Mutex
 	// set is what the manifests say, and refs what of it sessions may name.
@@ -66,6 +67,7 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		claims: newClaims(),
 		links:  newLinks(),
 		ages:   newAges(),
+		passes: newPasses(),
 		tended: map[key]struct{}{},
 	}
 	c.reports = newReports(writer, &c.Log)
@@ -99,6 +101,8 @@ func (c *Controller) look(ctx context.Context, k key) {
 	c.mu.Lock()
 	c.tended[k] = struct{}{}
 	c.mu.Unlock()
+	ctx, end := c.passes.begin(ctx, k)
+	defer end()
 	switch k.class {
 	case classSession:
 		c.session(ctx, k.name)

@@ -38,6 +38,14 @@ func (c *claims) decide(key string) (fate, compile.Base) {
 	return goes, compile.Base{}
 }
 
+// wanted reports whether any session claims a base.
+func (c *claims) wanted(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.bases[key]
+	return b != nil && len(b.claimants) > 0
+}
+
 // begun says what is being done with a base; usable is false if it cannot be
 // stood on meanwhile. It returns the sessions that wait for it.
 func (c *claims) begun(key string, step *status.Step, usable bool) []string {

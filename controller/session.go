@@ -160,6 +160,9 @@ func (p *pass) gone() {
 func (p *pass) handOn(bases, refused []string) {
 	for _, b := range bases {
 		p.queue.renew(baseKey(b))
+		if !p.claims.wanted(b) {
+			p.passes.interrupt(baseKey(b))
+		}
 	}
 	for _, s := range refused {
 		p.queue.renew(sessionKey(s))

@@ -52,6 +52,8 @@ type Kernel struct {
 	drivers map[object.Kind]driver.Driver
 	trashed chan struct{}
 
+	inspector inspect.Inspector
+
 	closing sync.Once
 }
 
@@ -213,7 +215,7 @@ func (k *Kernel) Do(ctx context.Context, step plan.Step) error {
 
 // Inspect looks at a chroot's source before a session is admitted.
 func (k *Kernel) Inspect(ctx context.Context, s spec.Source) (compile.Facts, error) {
-	return inspect.Source(ctx, s)
+	return k.inspector.Source(ctx, s)
 }
 
 // Layout returns the paths that objects live at.

@@ -37,6 +37,7 @@ func unpack(ctx context.Context, compressed io.Reader, folder, archive string) e
 	var said tail
 	whole := watchEnd()
 	cmd.Stdin, cmd.Stderr = io.TeeReader(guarded, whole), &said
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) } // with all that it started
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	ended := whole.ended()
