@@ -105,3 +105,25 @@ truncate -s 128M btrfs; mkfs.btrfs -q --rootdir root btrfs 2>/dev/null; truncate
 	h.gone("good", "squashfs", "ext4", "btrfs")
 	h.nothingLeft()
 }
+
+// TestFaultImageCutWhileWritten cuts an image that a session writes to: what was
+// written can go nowhere, and the session must end all the same.
+func TestFaultImageCutWhileWritten(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("truncate -s 16M image; mkfs.ext4 -q -d root image")
+	h.start()
+	h.write("good.yaml", session("good", directory(root)))
+	h.write("cut.yaml", session("cut", "source: {loopback: {path: "+h.base+"/image}}, union: {type: none}"))
+	h.ready("good", "cut")
+	h.exec("cut", "cat /bin/busybox /bin/busybox > /new; touch /etc/new") // not on disk yet
+	h.shell("truncate -s 64K image")
+	h.is("cut", "told of", func(s status.Status) bool { return s.Phase == status.Degraded })
+	h.works("good")
+	h.remove("cut.yaml")
+	h.gone("cut")
+	h.works("good")
+	h.shell("rm m/*")
+	h.gone("good")
+	h.nothingLeft()
+}

@@ -62,6 +62,12 @@ func TestFaultOpenFiles(t *testing.T) {
 	h.ready("good")
 	h.kill()
 	h.startAs(h.command("--workers", "16"))
+	files := func() int {
+		list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.daemon.Process.Pid))
+		must(t, err)
+		return len(list)
+	}
+	before := files()
 	limit := func(files uint64) { // after its start: Go raises the soft limit then
 		var now unix.Rlimit
 		must(t, unix.Prlimit(h.daemon.Process.Pid, unix.RLIMIT_NOFILE, nil, &now))
@@ -101,6 +107,7 @@ func TestFaultOpenFiles(t *testing.T) {
 	})
 	limit(4096)
 	h.gone(append(names, "good")...)
+	h.until("no open file is left", func() bool { return files() <= before+2 })
 	h.nothingLeft()
 }
 

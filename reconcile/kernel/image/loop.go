@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"coppice.dev/reconcile/fault"
 )
 
 // attempts is how often a free loop device is asked for: the number that
@@ -22,10 +20,7 @@ const attempts = 64
 func attach(image *os.File, label string, offset, limit int64, readOnly bool) (*os.File, error) {
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
-		return nil, &fault.Fault{
-			Reason: fault.KernelTooOld, Doing: "open /dev/loop-control", Err: err,
-			Hint: "load the loop module: modprobe loop",
-		}
+		return nil, noLoop(err)
 	}
 	defer control.Close()
 	config := unix.LoopConfig{Fd: uint32(image.Fd())}
@@ -41,7 +36,7 @@ func attach(image *os.File, label string, offset, limit int64, readOnly bool) (*
 	for range attempts {
 		number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
-			return nil, fmt.Errorf("ask for a free loop device: %w", err)
+			return nil, noLoop(err)
 		}
 		device, err := openDevice(number)
 		if err != nil {
@@ -56,7 +51,7 @@ func attach(image *os.File, label string, offset, limit int64, readOnly bool) (*
 			return nil, fmt.Errorf("configure %s: %w", device.Name(), err)
 		}
 	}
-	return nil, fmt.Errorf("attach loop device: every one that was free was taken by somebody else: %w", unix.EBUSY)
+	return nil, noLoop(unix.EBUSY)
 }
 
 // openDevice opens a loop device, whose node may not be there yet: in a
