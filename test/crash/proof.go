@@ -94,8 +94,8 @@ func (p *proof) run(ctx context.Context) (*report, error) {
 }
 
 // try enumerates the points of one part.
-func (p *proof) try(ctx context.Context, part part) tally {
-	t := tally{part: part, points: points{}, began: time.Now()}
+func (p *proof) try(ctx context.Context, part part) (t tally) {
+	t = tally{part: part, points: points{}, began: time.Now()}
 	h, err := newHost(p.folder, p.daemon, part.kind)
 	if err != nil {
 		t.fault("prepare", err)
@@ -122,12 +122,14 @@ func (p *proof) try(ctx context.Context, part part) tally {
 				return t
 			}
 			at := tracer.Point{Call: call, When: when}
-			// Every third time the recovery is cut short, too, somewhere else each time.
-			again := 0
-			if (call+i)%3 == 0 {
-				again = 1 + (call*7+i)%w.calls
+			next := recovers
+			switch (call + i) % 3 { // each of the three for each call, with another of the three points
+			case 0:
+				next = recoversTwice
+			case 1:
+				next = isDeleted
 			}
-			over, err := p.point(ctx, h, w, at, again, &t)
+			over, err := p.point(ctx, h, w, at, next, &t)
 			if err != nil {
 				t.fault(at.String(), err)
 			}
@@ -139,11 +141,29 @@ func (p *proof) try(ctx context.Context, part part) tally {
 	}
 }
 
+// sequel is what happens after a crash.
+type sequel int
+
+const (
+	// recovers: the daemon is started again.
+	recovers sequel = iota
+	// recoversTwice: it is killed once more, somewhere else each time.
+	recoversTwice
+	// isDeleted: the manifests are gone when it is started again, so that nobody
+	// but the world remembers what was begun.
+	isDeleted
+)
+
 // point tries one point. It is over when the run ended before it got there.
-func (p *proof) point(ctx context.Context, h *host, w witness, at tracer.Point, again int, t *tally) (over bool, err error) {
+func (p *proof) point(ctx context.Context, h *host, w witness, at tracer.Point, next sequel, t *tally) (over bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %s", limit))
 	defer cancel()
-	defer func() { err = errors.Join(err, h.restore(ctx, w)) }()
+	killed := ""
+	defer func() {
+		if failed := h.restore(ctx, w); failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s%w", killed, failed))
+		}
+	}()
 	if err := h.before(ctx, w.phase); err != nil {
 		return false, fmt.Errorf("prepare: %w", err)
 	}
@@ -158,8 +178,13 @@ func (p *proof) point(ctx context.Context, h *host, w witness, at tracer.Point, 
 		return true, h.compare(w.after, "an undisturbed run")
 	}
 	t.points[at.When]++
-	if again > 0 {
-		second, err := h.crash(ctx, tracer.Point{Call: again, When: at.When})
+	killed = fmt.Sprintf("killed at %q: ", result.Last())
+	if next == isDeleted {
+		t.deleted++
+		return false, nil
+	}
+	if next == recoversTwice {
+		second, err := h.crash(ctx, tracer.Point{Call: 1 + at.Call*7%w.calls, When: at.When})
 		if err != nil {
 			return false, fmt.Errorf("killed at %q, and restarted to be killed again: %w", result.Last(), err)
 		}

@@ -17,10 +17,12 @@ type tally struct {
 	part
 	calls  int // that change the world, in an undisturbed run
 	points points
-	twice  int // points whose recovery was cut short as well
-	faults []string
-	began  time.Time
-	took   time.Duration
+	// twice are points whose recovery was cut short as well, deleted those after
+	// which the manifests were gone.
+	twice, deleted int
+	faults         []string
+	began          time.Time
+	took           time.Duration
 }
 
 // points counts the points tried, by when the daemon was killed.
@@ -71,7 +73,7 @@ func (r *report) String() string {
 	defer r.mu.Unlock()
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "kind\tphase\tcalls\tbefore\tduring\tafter\ttwice\tpoints\tfaults\t")
+	fmt.Fprintln(w, "kind\tphase\tcalls\tbefore\tduring\tafter\tpoints\ttwice\tdeleted\tfaults\t")
 	sum := tally{points: points{}}
 	for _, k := range names() {
 		for _, f := range allPhases {
@@ -83,6 +85,7 @@ func (r *report) String() string {
 			row(w, k, string(f), t)
 			sum.calls += t.calls
 			sum.twice += t.twice
+			sum.deleted += t.deleted
 			sum.faults = append(sum.faults, t.faults...)
 			for when, n := range t.points {
 				sum.points[when] += n
@@ -95,6 +98,6 @@ func (r *report) String() string {
 }
 
 func row(w *tabwriter.Writer, kind, phase string, t tally) {
-	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", kind, phase, t.calls,
-		t.points[tracer.Before], t.points[tracer.During], t.points[tracer.After], t.twice, t.points.all(), len(t.faults))
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", kind, phase, t.calls,
+		t.points[tracer.Before], t.points[tracer.During], t.points[tracer.After], t.points.all(), t.twice, t.deleted, len(t.faults))
 }
