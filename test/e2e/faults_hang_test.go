@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +77,102 @@ func (h *host) ended(file string) {
 	pid, err := strconv.Atoi(strings.TrimSpace(h.read(file)))
 	must(h.t, err)
 	h.until("process "+file+" ends", func() bool { return unix.Kill(pid, 0) != nil || zombie(pid) })
+}
+
+// dying mounts a FUSE file system of one empty folder whose server answers until
+// stop is called, and never again.
+func (h *host) dying(path string) (stop func()) {
+	h.t.Helper()
+	must(h.t, os.MkdirAll(path, 0o755))
+	device, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	must(h.t, err)
+	must(h.t, unix.Mount("dying", path, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", device)))
+	h.given = append(h.given, path)
+	halt, halted := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(halted)
+		for {
+			select {
+			case <-halt:
+				return
+			default:
+				answer(device)
+			}
+		}
+	}()
+	stop = sync.OnceFunc(func() { close(halt); <-halted })
+	h.t.Cleanup(func() { stop(); unix.Close(device) })
+	return stop
+}
+
+// answer answers one request of FUSE, if there is one (linux/fuse.h).
+func answer(device int) {
+	const initialize, getAttributes, readable = 26, 3, 100 // milliseconds
+	poll := []unix.PollFd{{Fd: int32(device), Events: unix.POLLIN}}
+	if n, err := unix.Poll(poll, readable); n < 1 || err != nil {
+		return
+	}
+	request := make([]byte, 1<<18)
+	n, err := unix.Read(device, request)
+	if err != nil || n < 40 {
+		return
+	}
+	order := binary.NativeEndian
+	const header = 16
+	reply := make([]byte, header, 256)
+	switch order.Uint32(request[4:]) {
+	case initialize:
+		reply = reply[:header+64]
+		order.PutUint32(reply[header:], 7)        // major
+		order.PutUint32(reply[header+4:], 31)     // minor
+		order.PutUint32(reply[header+8:], 1<<16)  // most to read ahead
+		order.PutUint32(reply[header+20:], 4<<10) // most to write
+	case getAttributes:
+		reply = reply[:header+16+88] // not to be kept for any time
+		attributes := reply[header+16:]
+		order.PutUint64(attributes, 1) // the root's number
+		order.PutUint32(attributes[60:], unix.S_IFDIR|0o755)
+		order.PutUint32(attributes[64:], 2)
+	default:
+		order.PutUint32(reply[4:], uint32(0x100000000-uint64(unix.ENOSYS)))
+	}
+	order.PutUint32(reply, uint32(len(reply)))
+	copy(reply[8:header], request[8:]) // which request
+	_, _ = unix.Write(device, reply)   // whoever asked may have gone
+}
+
+// TestFaultServerDies has a mount inside a session whose server stops to answer.
+func TestFaultServerDies(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	root := h.root("root")
+	h.startAs(h.command("--workers", "2"))
+	stop := h.dying(h.base + "/remote")
+	h.write("bound.yaml", session("bound", directory(root), "profileRef: {name: minimal}", "profile: {mounts: [{type: bind, source: "+h.base+"/remote, target: /remote}]}"))
+	h.write("good.yaml", session("good", directory(root)))
+	h.ready("bound", "good")
+	stop()
+	h.exec("bound", "umount /proc")
+	h.exec("good", "umount /proc; rm -f /etc/new")
+	h.until("the other is repaired", func() bool {
+		_, code := h.try("exec", "good", "--", "test", "-e", "/proc/self/stat")
+		return code == 0
+	})
+	h.write("late.yaml", session("late", directory(root)))
+	h.ready("late")
+	h.kill()
+	h.start()
+	h.works("good")
+	h.works("late")
+	h.until("it is repaired too", func() bool {
+		_, code := h.try("exec", "bound", "--", "test", "-e", "/proc/self/stat")
+		return code == 0
+	})
+	h.remove("bound.yaml")
+	h.gone("bound")
+	h.shell("rm m/*")
+	h.gone("good", "late")
+	h.nothingLeft()
 }
 
 // TestFaultHungTar has a tar that never ends.

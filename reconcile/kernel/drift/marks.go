@@ -66,7 +66,7 @@ func (m *marks) number(session string) error {
 		}
 		for _, e := range table {
 			var st unix.Statx_t
-			if unix.Statx(unix.AT_FDCWD, e.Mountpoint, unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID_UNIQUE, &st) == nil {
+			if unix.Statx(unix.AT_FDCWD, e.Mountpoint, unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID_UNIQUE, &st) == nil {
 				m.owner[st.Mnt_id] = session
 			}
 		}

@@ -120,44 +120,6 @@ func mountedAt(r *root, table []*mounttable.Entry, target string) (*mounttable.E
 	return nil, place
 }
 
-// source is what a bind shows, as the host sees it.
-type source struct {
-	missing       bool
-	device, inode uint64
-	attributes    []string // that the bind has from the mount it is cloned of
-}
-
-type sources map[string]source
-
-// lookAtSources looks at the sources of binds. The thread that looks inside
-// could not see them.
-func lookAtSources(known []object.Object) sources {
-	found := sources{}
-	for _, o := range known {
-		m, is := o.Spec.(object.Mount)
-		if !is || m.Type != "bind" {
-			continue
-		}
-		var st unix.Stat_t
-		if err := unix.Stat(m.Source, &st); err != nil {
-			found[m.Source] = source{missing: true}
-			continue
-		}
-		kept, _ := hostAttributes(m) // gone since: as good as missing
-		found[m.Source] = source{device: st.Dev, inode: st.Ino, attributes: kept}
-	}
-	return found
-}
-
-// shown reports whether a mount is the bind of the source.
-func (s source) shown(e *mounttable.Entry, place unix.Statx_t) bool {
-	if s.missing {
-		// The source is gone; what was bound from it is still there.
-		return strings.HasSuffix(e.Root, "//deleted")
-	}
-	return s.inode == place.Ino && s.device == unix.Mkdev(place.Dev_major, place.Dev_minor)
-}
-
 // differs says which setting of a live mount is not as the spec has it.
 func differs(m object.Mount, inherited []string, e *mounttable.Entry) string {
 	have := strings.Split(e.Options, ",")
@@ -177,25 +139,4 @@ func differs(m object.Mount, inherited []string, e *mounttable.Entry) string {
 		}
 	}
 	return ""
-}
-
-// hostAttributes are those that a bind has from its source.
-func hostAttributes(m object.Mount) ([]string, error) {
-	if m.Type != "bind" {
-		return nil, nil
-	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(m.Source, &st); err != nil {
-		return nil, fmt.Errorf("look at the mount of %s: %w", m.Source, err)
-	}
-	var names []string
-	for name, flag := range map[string]int64{
-		"ro": unix.ST_RDONLY, "nosuid": unix.ST_NOSUID, "nodev": unix.ST_NODEV, "noexec": unix.ST_NOEXEC,
-		"noatime": unix.ST_NOATIME, "nodiratime": unix.ST_NODIRATIME,
-	} {
-		if st.Flags&flag != 0 {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }

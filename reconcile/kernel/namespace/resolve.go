@@ -37,7 +37,7 @@ func (r *root) close() { unix.Close(r.fd) }
 // look returns the attributes of an open file, the id of its mount among them.
 func look(fd int) (unix.Statx_t, error) {
 	var st unix.Statx_t
-	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {
 		return st, fmt.Errorf("statx: %w", err)
 	}
 	return st, nil

@@ -146,7 +146,7 @@ func becomeRoot() error {
 // isMount reports whether something is mounted at the path itself.
 func isMount(path string) (bool, error) {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, 0, &st)
 	return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, err
 }
 

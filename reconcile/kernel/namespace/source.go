@@ -1,0 +1,133 @@
+package namespace
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/reconcile/object"
+)
+
+// source is what a bind shows, as the host sees it.
+type source struct {
+	missing       bool
+	device, inode uint64
+	attributes    []string // that the bind has from the mount it is cloned of
+}
+
+type sources map[string]source
+
+// lookAtSources looks at the sources of binds. The thread that looks inside
+// could not see them. Nobody is asked who may not answer: the server of a mount
+// may be gone, and a look at a session must not wait for it.
+func lookAtSources(known []object.Object) sources {
+	found := sources{}
+	for _, o := range known {
+		m, is := o.Spec.(object.Mount)
+		if !is || m.Type != "bind" {
+			continue
+		}
+		fd, err := unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			found[m.Source] = source{missing: true}
+			continue
+		}
+		if place, err := look(fd); err != nil {
+			found[m.Source] = source{missing: true}
+		} else {
+			kept, _ := attributesOf(fd) // gone since: as good as missing
+			found[m.Source] = source{device: unix.Mkdev(place.Dev_major, place.Dev_minor), inode: place.Ino, attributes: kept}
+		}
+		unix.Close(fd)
+	}
+	return found
+}
+
+// shown reports whether a mount is the bind of the source.
+func (s source) shown(e *mounttable.Entry, place unix.Statx_t) bool {
+	if s.missing {
+		// The source is gone; what was bound from it is still there.
+		return strings.HasSuffix(e.Root, "//deleted")
+	}
+	return s.inode == place.Ino && s.device == unix.Mkdev(place.Dev_major, place.Dev_minor)
+}
+
+// hostAttributes are those that a bind has from its source.
+func hostAttributes(m object.Mount) ([]string, error) {
+	if m.Type != "bind" {
+		return nil, nil
+	}
+	fd, err := unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		var names []string
+		if names, err = attributesOf(fd); err == nil {
+			return names, nil
+		}
+	}
+	return nil, fmt.Errorf("look at the mount of %s: %w", m.Source, err)
+}
+
+// attributesOf returns the attributes of the mount that an open file is on.
+func attributesOf(fd int) ([]string, error) {
+	set, err := mountFlags(fd)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
+		set, err = fileSystemFlags(fd)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name, flag := range attributes {
+		if set&flag != 0 {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// mountFlags asks the kernel for a mount's attributes by its number
+// (statmount(2), Linux 6.8).
+func mountFlags(fd int) (uint64, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID_UNIQUE, &st); err != nil {
+		return 0, err
+	}
+	if st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {
+		return 0, unix.ENOSYS
+	}
+	const basic = 2             // STATMOUNT_MNT_BASIC in linux/mount.h
+	const size, flags = 512, 64 // of struct statmount, and where mnt_attr is in it
+	request := struct {
+		size, spare  uint32
+		mount, param uint64
+	}{24, 0, st.Mnt_id, basic}
+	var reply [size]byte
+	if _, _, errno := unix.Syscall6(unix.SYS_STATMOUNT, uintptr(unsafe.Pointer(&request)), uintptr(unsafe.Pointer(&reply)), size, 0, 0, 0); errno != 0 {
+		return 0, errno
+	}
+	return binary.NativeEndian.Uint64(reply[flags:]), nil
+}
+
+// fileSystemFlags does so on kernels without statmount. It asks the file system.
+func fileSystemFlags(fd int) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return 0, err
+	}
+	var set uint64
+	for flag, attribute := range map[int64]uint64{
+		unix.ST_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.ST_NOSUID: unix.MOUNT_ATTR_NOSUID, unix.ST_NODEV: unix.MOUNT_ATTR_NODEV,
+		unix.ST_NOEXEC: unix.MOUNT_ATTR_NOEXEC, unix.ST_NOATIME: unix.MOUNT_ATTR_NOATIME, unix.ST_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
+	} {
+		if st.Flags&flag != 0 {
+			set |= attribute
+		}
+	}
+	return set, nil
+}
