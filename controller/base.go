@@ -42,6 +42,9 @@ func (c *Controller) base(ctx context.Context, name string) {
 		h := out.Held[0]
 		err = &fault.Fault{Reason: fault.Blind, Doing: fmt.Sprintf("%s %s: %s", h.Op, h.ID, h.Reason), Hint: "it is tried again"}
 	}
+	if err == nil && fate == goes {
+		err = notAllSeen(out.World) // what is there may be somebody else's
+	}
 	var retry time.Time
 	if err != nil {
 		retry = time.Now().Add(c.queue.failedWith(k, err))

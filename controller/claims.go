@@ -259,6 +259,23 @@ func (c *claims) objects(session string) []status.Object {
 	return list
 }
 
+// undecided returns the bases that nobody has claimed and that are still there.
+func (c *claims) undecided() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.leftovers))
+}
+
+// source returns what a base is made from; "" if nobody has claimed it.
+func (c *claims) source(key string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.bases[key]; b != nil {
+		return b.want.Source
+	}
+	return ""
+}
+
 // waiting returns the sessions that were refused a base.
 func (c *claims) waiting() []string {
 	c.mu.Lock()

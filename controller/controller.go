@@ -28,6 +28,9 @@ type Controller struct {
 	Clock func() time.Time
 	// Workers is how many keys are worked on at the same time.
 	Workers int
+	// Measure tells how much of the disk an object holds, in bytes. It is asked by
+	// Once alone, before something goes; it may be nil.
+	Measure func(object.Observed) int64
 	// Resync is how often everything is looked at again without a cause.
 	Resync time.Duration
 
@@ -48,8 +51,8 @@ type Controller struct {
 	deaf string
 	// tended are the keys that were looked at and may come back.
 	tended map[key]struct{}
-	// swept are the sessions that went although no manifest asked for it.
-	swept []string
+	// ended says of the sessions that Once took down why they went.
+	ended map[string]string
 }
 
 // New returns a controller of the objects in that kernel, which tells what it
@@ -69,6 +72,7 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		ages:   newAges(),
 		passes: newPasses(),
 		tended: map[key]struct{}{},
+		ended:  map[string]string{},
 	}
 	c.reports = newReports(writer, &c.Log)
 	return c

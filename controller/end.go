@@ -3,6 +3,9 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,20 +21,25 @@ import (
 // forThoseInside is how often it is looked whether those inside have left.
 const forThoseInside = 2 * time.Second
 
+// whyOrphan is said of a session that nobody asked for, as far as is known.
+const whyOrphan = "no manifest names it"
+
 // sweep takes down a session that nobody wants.
 func (p *pass) sweep(ctx context.Context) {
 	why := "its manifest was removed"
 	orphan := p.report.now().Status.Source == nil
 	if orphan {
-		why = "no manifest names it"
+		why = whyOrphan
 	}
 	if !p.unmake(ctx, nil, reasonTerminating, why) {
 		return
 	}
 	if orphan {
 		p.report.event(status.EventNormal, reasonSwept, why)
+	}
+	if p.queue.once { // who runs for long would gather them without end
 		p.mu.Lock()
-		p.swept = append(p.swept, p.name)
+		p.ended[p.name] = why
 		p.mu.Unlock()
 	}
 	p.report.event(status.EventNormal, reasonTerminating, "nothing is left of it")
@@ -93,8 +101,8 @@ func (p *pass) unmake(ctx context.Context, left []object.Object, reason, why str
 	if err == nil {
 		err = heldFault(out.Held)
 	}
-	if err == nil && left == nil && !p.world.Empty() {
-		err = &fault.Fault{Reason: fault.Blind, Doing: fmt.Sprintf("look what is left of session %s: %v", p.name, p.world.Blind), Hint: "it is tried again"}
+	if err == nil && left == nil {
+		err = notAllSeen(p.world)
 	}
 	if err == nil {
 		return true
@@ -107,6 +115,21 @@ func (p *pass) unmake(ctx context.Context, left []object.Object, reason, why str
 	}
 	p.failEnding(err)
 	return false
+}
+
+// notAllSeen fails if something may be left that could not be looked at.
+func notAllSeen(world object.World) error {
+	if len(world.Blind) == 0 {
+		return nil
+	}
+	var why []string
+	for _, kind := range slices.Sorted(maps.Keys(world.Blind)) {
+		why = append(why, fmt.Sprintf("%s: %s", kind, world.Blind[kind]))
+	}
+	return &fault.Fault{
+		Reason: fault.Blind, Doing: fmt.Sprintf("look what is left of %s: %s", world.Owner, strings.Join(why, "; ")),
+		Hint: "it is tried again",
+	}
 }
 
 // holdOn claims what the session stands on as long as anything of it is left.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/object"
 	"coppice.dev/status"
 )
 
@@ -21,6 +23,8 @@ type Summary struct {
 	NotReady []Unready
 	// Swept are the sessions that were taken down and that no manifest named.
 	Swept []string
+	// Accounts tell of each session and base what was found and done.
+	Accounts []Account
 }
 
 // Unready is an object that is not as wanted.
@@ -36,6 +40,8 @@ type Unready struct {
 // do, and what fails has been tried a few times. Changed has to be called before.
 func (c *Controller) Once(ctx context.Context) (Summary, error) {
 	c.queue.once = true
+	told := &chronicle{Kernel: c.kernel, measure: c.Measure, all: map[object.Owner]*Account{}}
+	c.kernel = told
 	workers := c.start(ctx)
 	for try := 1; ; try++ {
 		c.settle(ctx)
@@ -53,7 +59,17 @@ func (c *Controller) Once(ctx context.Context) (Summary, error) {
 	if err == nil && ctx.Err() != nil {
 		err = fmt.Errorf("converge: %w", context.Cause(ctx))
 	}
-	return c.summary(), err
+	s := c.summary()
+	s.Accounts = told.accounts()
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		if a.Owner.Class == object.Session {
+			a.Ended = c.ended[a.Owner.Name]
+		} else {
+			a.Source = c.claims.source(a.Owner.Name)
+		}
+	}
+	return s, err
 }
 
 // settle waits until there is nothing in the queue and nobody at work.
@@ -87,14 +103,25 @@ func (c *Controller) summary() Summary {
 			s.NotReady = append(s.NotReady, Unready{Name: name, Phase: f.Status.Phase})
 		}
 	}
-	for k, err := range c.queue.failures() {
+	failed := c.queue.failures()
+	for k, err := range failed {
 		if k.class == classBase {
 			note := status.Explain(err)
 			s.NotReady = append(s.NotReady, Unready{"Base/" + k.name, status.Failed, note.Reason, note.Message})
 		}
 	}
+	for _, name := range c.claims.undecided() {
+		if _, is := failed[baseKey(name)]; !is {
+			s.NotReady = append(s.NotReady, Unready{"Base/" + name, status.Pending, string(fault.Blind), "nobody claims it, but a session may stand on it that could not be looked at"})
+		}
+	}
 	c.mu.Lock()
-	s.Swept = slices.Sorted(slices.Values(c.swept))
+	for name, why := range c.ended {
+		if why == whyOrphan {
+			s.Swept = append(s.Swept, name)
+		}
+	}
+	slices.Sort(s.Swept)
 	c.mu.Unlock()
 	slices.Sort(s.Ready)
 	slices.SortFunc(s.NotReady, func(a, b Unready) int { return cmp.Compare(a.Name, b.Name) })

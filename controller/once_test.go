@@ -24,6 +24,7 @@ func (r *room) once() controller.Summary {
 	for i := range s.NotReady {
 		s.NotReady[i].Message = ""
 	}
+	r.accounts, s.Accounts = s.Accounts, nil
 	return s
 }
 

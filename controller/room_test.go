@@ -34,6 +34,8 @@ type room struct {
 	source  *manifests.Source
 	// missing are the sources that Inspect does not find.
 	missing map[string]bool
+	// accounts are what the last single convergence told of owners.
+	accounts []controller.Account
 	// set may change the controller before it runs.
 	set func(*controller.Controller)
 

@@ -59,8 +59,9 @@ func newCommand() *cobra.Command {
 repairs them, and takes them down again. It ends on SIGTERM or SIGINT and leaves
 all sessions standing.
 
-With --once it converges once and exits: 0 if all is ready, 1 if something is
-not. It exits with 2 if it cannot start.`,
+With --once it converges once, reports what it found and did, and exits: 0 if all
+is ready, 1 if something is not. It exits with 2 if it cannot start. Run at boot,
+that brings back what is to last and sweeps what is left of the rest.`,
 		Example: `  coppiced --manifest-dir /etc/coppice/manifests.d
   coppiced --manifest-dir ./manifests --state-dir /tmp/c/state --run-dir /tmp/c/run --once`,
 		Args:          cobra.NoArgs,

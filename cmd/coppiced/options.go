@@ -22,6 +22,7 @@ type options struct {
 	stateDir     string
 	runDir       string
 	once         bool
+	output       string
 	logFormat    string
 	logLevel     string
 	workers      int
@@ -34,6 +35,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.stateDir, "state-dir", "/var/lib/coppice", "folder for what survives a reboot")
 	flags.StringVar(&o.runDir, "run-dir", "/run/coppice", "folder for what does not; its subfolder manifests is watched too")
 	flags.BoolVar(&o.once, "once", false, "converge once, then end: 0 if all is ready, 1 if not")
+	flags.StringVarP(&o.output, "output", "o", "text", "how --once reports: text or json")
 	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&o.logLevel, "log-level", "info", "error, info, debug or trace")
 	flags.IntVar(&o.workers, "workers", 4, "how many sessions are worked on at the same time")
@@ -61,6 +63,9 @@ func (o *options) complete() error {
 	}
 	if o.workers < 1 {
 		return fmt.Errorf("--workers %d: at least one is needed", o.workers)
+	}
+	if o.output != "text" && o.output != "json" {
+		return fmt.Errorf("--output %q: want text or json", o.output)
 	}
 	if o.resync < time.Second {
 		return fmt.Errorf("--resync %s: at least 1s", o.resync)

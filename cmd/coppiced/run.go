@@ -67,7 +67,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	source := o.source(c, log)
 	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
 	if o.once {
-		return once(ctx, c, k, source, out)
+		return o.convergeOnce(ctx, c, k, source, out)
 	}
 	return serve(ctx, c, k, source, log)
 }
@@ -105,8 +105,8 @@ func (o *options) resolve() error {
 // source returns the watched folders.
 func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.Source {
 	s := &manifests.Source{
-		OnChange:  c.Changed,
-		Resync:    o.resync,
+		OnChange: c.Changed,
+		Resync:   o.resync,
 		OnTrouble: func(err error) {
 			c.Deaf(err)
 			if err != nil {
@@ -123,26 +123,35 @@ func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.S
 	return s
 }
 
-// once converges once and says what came of it.
-func once(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, out io.Writer) error {
+// convergeOnce converges once and reports what it found and did.
+func (o *options) convergeOnce(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, out io.Writer) error {
 	source.Refresh()
+	c.Measure = k.Usage
+	before, old := k.Trash()
 	summary, err := c.Once(ctx)
 	if err != nil {
 		return err
 	}
+	r := newReport(summary)
+	r.Trash.Found, r.FreedBytes = len(before), r.FreedBytes+old
+	thrown, _ := k.Trash()
 	if err := k.EmptyTrash(ctx); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		r.Trash.Problem = err.Error()
 	}
-	for _, name := range summary.Swept {
-		fmt.Fprintf(out, "swept      %s\n", name)
+	left, _ := k.Trash()
+	r.Trash.Removed = len(thrown) - len(left)
+	strangers, err := k.Strangers(ctx)
+	if err != nil {
+		c.Log.Error(err, "Looking for what is not ours failed")
 	}
-	for _, name := range summary.Ready {
-		fmt.Fprintf(out, "ready      %s\n", name)
+	r.LeftAlone = append(r.LeftAlone, strangers...)
+	if err := r.print(out, o.output); err != nil {
+		return fmt.Errorf("print the report: %w", err)
 	}
-	for _, u := range summary.NotReady {
-		fmt.Fprintf(out, "not ready  %s: %s: %s\n", u.Name, u.Reason, u.Message)
-	}
-	if len(summary.NotReady) > 0 {
+	if len(summary.NotReady) > 0 || r.Trash.Problem != "" {
 		return errNotReady
 	}
 	return nil

@@ -299,6 +299,11 @@ func (h *host) nothingLeft() {
 			h.t.Errorf("left in %s: %v", folder, left)
 		}
 	}
+	defer func() {
+		if h.t.Failed() {
+			h.t.Logf("loop devices:\n%s", h.shell("losetup --all"))
+		}
+	}()
 	h.until("no loop device is left", func() bool { return h.loops() == 0 })
 	id, err := os.ReadFile(h.state + "/id")
 	must(h.t, err)

@@ -324,3 +324,60 @@ func TestLookAlikesStay(t *testing.T) {
 	other.nothingLeft()
 	h.nothingLeft()
 }
+
+// TestMountsInTheWayStay mounts something of the user's where only ours belongs,
+// and something precious in what is to go. It is named, nothing behind it is
+// touched, and the rest goes when it is out of the way.
+func TestMountsInTheWayStay(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.precious(h.base + "/dear")
+	h.start()
+	h.ephemeral("a.yaml", session("upper", directory(root)))
+	h.ephemeral("b.yaml", session("view", directory(root)))
+	h.ephemeral("c.yaml", session("over", directory(root), "expose: Tree"))
+	h.ephemeral("d.yaml", session("inner", directory(root), "profile: {mounts: [{type: bind, source: "+h.base+"/dear, target: /dear}]}"))
+	h.ready("upper", "view", "over", "inner")
+	for _, name := range []string{"upper", "view", "over"} {
+		h.exec(name, "ln -s "+h.base+"/dear /link; echo > /file")
+	}
+	h.exec("inner", "echo > /dear/new")
+	h.shell("mkdir state/sessions/upper/upper/dear; mount --bind dear state/sessions/upper/upper/dear")
+	h.shell("mkdir run/sessions/view/root/dear; mount --bind dear run/sessions/view/root/dear")
+	h.shell("mount --bind dear run/sessions/over/root")
+	h.kill()
+	h.shell("rm run/manifests/*")
+	h.shell("mkdir -p run/bases/" + someBase + " run/sessions/nobody/root state/trash/old-0123456789ab/x; for at in run/bases/" + someBase + " run/sessions/nobody/root state/trash/old-0123456789ab/x; do mount --bind dear $at; done")
+	places := []string{
+		"state/sessions/upper/upper/dear", "run/sessions/view/root/dear", "run/sessions/over/root",
+		"run/bases/" + someBase, "run/sessions/nobody/root", "state/trash/old-0123456789ab/x",
+	}
+	out, code := h.once()
+	t.Log("\n" + out)
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, place := range places {
+		// Nobody knows who stands on a base, before all sessions can be looked at.
+		if name := strings.Replace(place, "run/bases/", "base ", 1); !strings.Contains(out, name) {
+			t.Errorf("%s is not named:\n%s", name, out)
+		}
+		if _, err := os.Stat(h.base + "/" + place + "/precious"); err != nil {
+			t.Errorf("%s: %v", place, err)
+		}
+	}
+	for _, place := range places {
+		if place != "run/bases/"+someBase {
+			h.shell("umount " + place)
+		}
+	}
+	if out, code := h.once(); code != 1 || !strings.Contains(out, "umount "+h.base+"/run/bases/"+someBase) {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	h.shell("umount run/bases/" + someBase)
+	h.sweep()
+	if got := h.shell("ls dear"); got != "new\nprecious\n" {
+		t.Errorf("in the precious folder: %q", got)
+	}
+	h.nothingLeft()
+}
