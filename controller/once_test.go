@@ -3,6 +3,7 @@ package controller_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +117,48 @@ func TestOnceTakesABaseAlongWhenTheListOfOwnersIsOld(t *testing.T) {
 		r.once()
 		if got := r.world.owners(); got != "" {
 			t.Errorf("left: %q", got)
+		}
+	})
+}
+
+func TestOnceGivesAnAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.set = func(c *controller.Controller) {
+			c.Measure = func(o object.Observed) int64 {
+				if o.Kind == object.KindUpper {
+					return 7
+				}
+				return 0
+			}
+		}
+		r.put("all.yaml", image("img", "overlay")+"\n---\n"+session("a", "img"))
+		r.once()
+		account := func(owner object.Owner) controller.Account {
+			t.Helper()
+			i := slices.IndexFunc(r.accounts, func(a controller.Account) bool { return a.Owner == owner })
+			if i < 0 {
+				t.Fatalf("there is none of %s", owner)
+			}
+			return r.accounts[i]
+		}
+		a := object.SessionOwner("a")
+		if got := account(a); len(got.Found) != 0 || len(got.Left) == 0 || len(got.Taken) == 0 || got.Ended != "" {
+			t.Errorf("when it was made: %+v", got)
+		}
+		if base := r.accounts[0]; base.Owner.Class != object.Base || base.Source == "" || len(base.Taken) != 1 {
+			t.Errorf("its base: %+v", base)
+		}
+		r.once()
+		if got := account(a); len(got.Found) == 0 || len(got.Taken) != 0 {
+			t.Errorf("when nothing was done: %+v", got)
+		}
+		if err := os.Remove(r.folder + "/all.yaml"); err != nil {
+			t.Fatal(err)
+		}
+		r.once()
+		if got := account(a); len(got.Left) != 0 || got.Ended != "its manifest was removed" || got.Freed != 7 {
+			t.Errorf("when it was taken down: %+v", got)
 		}
 	})
 }

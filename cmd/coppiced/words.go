@@ -105,12 +105,11 @@ func hooks(a controller.Account) []string {
 		if !is {
 			continue
 		}
-		phase, word := spec.HookPhase(hook.Phase), ""
+		phase, word := spec.HookPhase(hook.Phase), "ran"
 		switch {
 		case s.Op == plan.Create && phase == spec.HookSetup,
 			s.Op == plan.Amend && phase == spec.HookRecover && s.Seen.Print.Whole == "",
 			s.Op == plan.Destroy && phase == spec.HookStop:
-			word = "ran"
 		case s.Op == plan.Destroy && len(hook.Undo) > 0:
 			word = "undone"
 		default:

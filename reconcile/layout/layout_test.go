@@ -30,3 +30,13 @@ func TestPinNames(t *testing.T) {
 		}
 	}
 }
+
+func TestIsBase(t *testing.T) {
+	for name, want := range map[string]bool{
+		"0123456789ab": true, "": false, "0123456789abc": false, "0123456789AB": false, "lost+found": false, "lost+found12": false,
+	} {
+		if layout.IsBase(name) != want {
+			t.Errorf("%q: %t", name, !want)
+		}
+	}
+}

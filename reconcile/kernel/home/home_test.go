@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -199,5 +200,32 @@ func TestHomesOnAMountOfTheirOwn(t *testing.T) {
 	must(t, d.Create(t.Context(), homeOf(`1`), nil))
 	if err := d.Destroy(t.Context(), see(t, d)); !errors.Is(err, unix.EXDEV) || !strings.Contains(err.Error(), "on one") {
 		t.Errorf("error %v, want %v and what to do", err, unix.EXDEV)
+	}
+}
+
+// What people put among the homes is not taken for one, unless there is a record.
+func TestStrangers(t *testing.T) {
+	d := newDriver(t)
+	for name, row := range map[string]struct {
+		holds []string
+		home  bool
+	}{
+		"empty": {nil, true}, "record": {[]string{"record.json", "notes.txt"}, true}, "half": {[]string{"upper.new", "work", "tree.unpacking", "record.json.new"}, true},
+		"data": {[]string{"notes.txt"}, false}, "both": {[]string{"upper", "notes.txt"}, false},
+	} {
+		must(t, os.MkdirAll(d.Layout.Home(name), 0o700))
+		for _, part := range row.holds {
+			must(t, os.WriteFile(filepath.Join(d.Layout.Home(name), part), nil, 0o600))
+		}
+		owners, err := d.Owners(t.Context())
+		must(t, err)
+		owner := object.SessionOwner(name)
+		if slices.Contains(owners, owner) != row.home {
+			t.Errorf("%s: owners %v", name, owners)
+		}
+		seen, err := d.Observe(t.Context(), owner, nil)
+		if row.home != (err == nil && len(seen) == 1) || !row.home && fault.ReasonOf(err) != fault.TargetUnusable {
+			t.Errorf("%s: seen %v, %v", name, seen, err)
+		}
 	}
 }
