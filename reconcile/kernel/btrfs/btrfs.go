@@ -116,10 +116,6 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	if err := reachable(spec.Path); err != nil {
 		return explain(spec, fmt.Errorf("%w: %w", unix.EXDEV, err))
 	}
-	// Anybody may pass through to a session's files, nobody may look around.
-	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o711); err != nil {
-		return fault.Disk("make the folder of snapshots", err)
-	}
 	if err := os.Symlink(spec.Path, spec.Link); err != nil {
 		return fault.Disk("note where the snapshot is", err)
 	}
@@ -129,6 +125,11 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 		if err := durable.Flush(names); err != nil {
 			return fault.Disk("note where the snapshot is", err)
 		}
+	}
+	// Only now: the link is what a folder is found by that a crash leaves empty.
+	// Anybody may pass through to a session's files, nobody may look around.
+	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o711); err != nil {
+		return fault.Disk("make the folder of snapshots", err)
 	}
 	folder, err := os.Open(filepath.Dir(spec.Path))
 	if err != nil {
@@ -208,14 +209,22 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	if err := d.delete(ctx, path); err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", path, err)
 	}
+	if err := removeFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget snapshot: %w", err)
 	}
-	if filepath.Base(filepath.Dir(path)) != layout.SnapshotFolder {
-		return nil // the user's own
+	return nil
+}
+
+// removeFolder removes the folder of snapshots if this was the last of them and
+// the folder is not the user's own.
+func removeFolder(path string) error {
+	if filepath.Base(path) != layout.SnapshotFolder {
+		return nil
 	}
-	// The folder goes with the last of them; others may be there.
-	err = os.Remove(filepath.Dir(path))
+	err := os.Remove(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
 		return fmt.Errorf("remove the folder of snapshots: %w", err)
 	}

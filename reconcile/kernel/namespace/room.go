@@ -67,7 +67,12 @@ func (r *Room) Close() error {
 		r.seed = nil
 	}
 	if entries, readErr := os.ReadDir(r.layout.Pins()); readErr == nil && len(entries) == 0 {
-		err = errors.Join(err, unmount(r.layout.Pins()))
+		// Nothing is in it, so whoever has it open just to look must not be in
+		// the way.
+		failed := unix.Unmount(r.layout.Pins(), unix.UMOUNT_NOFOLLOW|unix.MNT_DETACH)
+		if failed != nil && !errors.Is(failed, unix.EINVAL) && !errors.Is(failed, unix.ENOENT) {
+			err = errors.Join(err, fmt.Errorf("unmount the folder of pins %s: %w", r.layout.Pins(), failed))
+		}
 	}
 	return err
 }
