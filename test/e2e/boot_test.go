@@ -417,3 +417,75 @@ func TestBootWithADamagedState(t *testing.T) {
 	h.shell("umount pool")
 	h.nothingLeft()
 }
+
+// traced runs coppiced --once and returns the calls of those kinds that it and
+// its children made and that succeeded, one a line.
+func (h *host) traced(calls string) []string {
+	h.t.Helper()
+	trace := h.base + "/trace"
+	cmd := h.command("--once")
+	cmd.Args = append([]string{"strace", "-f", "-qq", "-y", "-z", "-e", "signal=none", "-o", trace, "-e", "trace=" + calls}, cmd.Args...)
+	path, err := exec.LookPath("strace")
+	must(h.t, err)
+	cmd.Path = path
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.t.Fatalf("coppiced --once, traced: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	must(h.t, err)
+	must(h.t, os.Remove(trace))
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		_, call, _ := strings.Cut(strings.TrimSpace(line), " ") // after the thread's number
+		lines = append(lines, strings.TrimSpace(call))
+	}
+	return lines
+}
+
+// TestTheSecondPassDoesNothing looks at the calls: none that changes the world,
+// but for what a daemon says of itself.
+func TestTheSecondPassDoesNothing(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("tar -C root -cf root.tar .; mksquashfs root root.sqfs -quiet -no-progress")
+	h.write("a.yaml", session("kept", directory(root), hooked(h.base+"/log-kept")))
+	h.write("b.yaml", session("tree", "source: {file: {path: "+h.base+"/root.tar}}", "expose: Tree"))
+	h.write("c.yaml", session("image", "source: {loopback: {path: "+h.base+"/root.sqfs}}"))
+	h.ephemeral("d.yaml", session("temp", directory(root)))
+	h.sweep()
+	const changing = "mount,umount2,move_mount,fsmount,open_tree,mount_setattr,pivot_root,unshare,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2," +
+		"symlink,symlinkat,link,linkat,mknod,mknodat,chmod,fchmodat,chown,fchownat,truncate,ftruncate,setxattr,removexattr,kill,tgkill,pidfd_send_signal,fsync,fdatasync,syncfs,execve,ioctl"
+	for _, call := range h.traced(changing) {
+		name, _, _ := strings.Cut(call, "(")
+		itself := strings.Contains(call, h.run+"/status/") || strings.Contains(call, h.run+"/coppiced.json") || strings.Contains(call, h.run+"/.coppiced.json") ||
+			name == "tgkill" || name == "ioctl" && !strings.Contains(call, "LOOP_") || strings.Contains(call, "LOOP_GET_STATUS64") ||
+			name == "unshare" && strings.Contains(call, "CLONE_FS") || name == "execve" && strings.Contains(call, bin+"/coppiced") ||
+			name == "mount" && strings.Contains(call, "MS_PRIVATE")
+		if !itself {
+			t.Errorf("it changes something: %s", call)
+		}
+	}
+	h.shell("rm m/*; rm run/manifests/*")
+	h.nothingLeft()
+}
+
+// TestEphemeralSessionsPayForNoFlush counts the flushes to disk of a session that
+// no power cut is to find again, and of one that it is.
+func TestEphemeralSessionsPayForNoFlush(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.sweep() // which writes who the controller is
+	flushes := func() int { return len(h.traced("fsync,fdatasync,syncfs,sync,sync_file_range")) }
+	h.ephemeral("a.yaml", session("temp", directory(root)))
+	if n := flushes(); n != 0 {
+		t.Errorf("an ephemeral session costs %d flushes", n)
+	}
+	h.write("b.yaml", session("kept", directory(root)))
+	if n := flushes(); n == 0 {
+		t.Error("a lasting session costs no flush")
+	} else {
+		t.Logf("a lasting session costs %d flushes", n)
+	}
+	h.shell("rm m/* run/manifests/*")
+	h.nothingLeft()
+}
