@@ -51,13 +51,21 @@ var validID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 // lost, what the kernel still has of it can be told from other people's things.
 // A power cut may lose both: nothing that bears the number outlives it either,
 // so another one is as good.
+//
+// A copy of a state folder holds the same number. Whoever starts a controller on
+// it beside the first one must not end the first one's processes for it, so a
+// folder that was copied gets the number of its run-time folder, or a new one.
 func identity(l layout.Layout) (string, error) {
 	inRun := filepath.Join(l.Run, "id")
 	id, err := readID(l.ID())
 	if err != nil {
 		return "", err
 	}
-	if id == "" {
+	place, moved, err := placeOf(l)
+	if err != nil {
+		return "", err
+	}
+	if id == "" || moved {
 		if id, err = readID(inRun); err != nil {
 			return "", err
 		}
@@ -80,7 +88,32 @@ func identity(l layout.Layout) (string, error) {
 			return "", fault.Disk("write the controller's identity", err)
 		}
 	}
+	if known, err := os.ReadFile(l.Place()); err != nil || string(known) != place {
+		if err := durable.Write(l.Place(), []byte(place), 0o644); err != nil {
+			return "", fault.Disk("write which folder the state is in", err)
+		}
+	}
 	return id, nil
+}
+
+// placeOf tells the state folder from all others by the number of its inode,
+// which a copy does not share, and whether it was another one when that was
+// noted last.
+func placeOf(l layout.Layout) (place string, moved bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(l.State, &st); err != nil {
+		return "", false, fault.Disk("look at the state folder", err)
+	}
+	place = fmt.Sprintf("inode %d\n", st.Ino)
+	known, err := os.ReadFile(l.Place())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", false, fmt.Errorf("read which folder the state is in: %w", err)
+	}
+	var was uint64
+	if _, err := fmt.Sscanf(string(known), "inode %d\n", &was); err != nil {
+		return place, false, nil // it is new, or a power cut emptied the file
+	}
+	return place, was != st.Ino, nil
 }
 
 // readID returns the identity in a file; "" if there is none, or what a power

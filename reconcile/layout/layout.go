@@ -26,6 +26,9 @@ func (l Layout) Lock() string { return filepath.Join(l.State, "lock") }
 // ID is the file that holds the controller's identity, part of every label.
 func (l Layout) ID() string { return filepath.Join(l.State, "id") }
 
+// Place is the file that tells the state folder from a copy of it.
+func (l Layout) Place() string { return filepath.Join(l.State, "place") }
+
 // Trash is where trees wait to be removed.
 func (l Layout) Trash() string { return filepath.Join(l.State, "trash") }
 

@@ -324,7 +324,7 @@ func damages(t *testing.T, h *host) []damaged {
 	}
 	files, err := filepath.Glob(h.state + "/sessions/*/journal/*")
 	must(t, err)
-	for _, more := range []string{"/id", "/sessions/*/record.json", "/sessions/*/upper.boot"} {
+	for _, more := range []string{"/id", "/place", "/sessions/*/record.json", "/sessions/*/upper.boot"} {
 		found, err := filepath.Glob(h.state + more)
 		must(t, err)
 		files = append(files, found...)
@@ -487,5 +487,61 @@ func TestEphemeralSessionsPayForNoFlush(t *testing.T) {
 		t.Logf("a lasting session costs %d flushes", n)
 	}
 	h.shell("rm m/* run/manifests/*")
+	h.nothingLeft()
+}
+
+// uid is the identity of a session.
+func (h *host) uid(session string) string {
+	h.t.Helper()
+	f, err := status.Read(h.run+"/status", "Session", session)
+	must(h.t, err)
+	return f.Metadata.UID
+}
+
+// TestALostRecordOfALiveSession empties the record of a session that runs. It
+// goes on as it is; if its manifest has become another meanwhile, it is told, and
+// nothing is touched until that is decided.
+func TestALostRecordOfALiveSession(t *testing.T) {
+	h := newHost(t)
+	h.root("root")
+	h.root("second")
+	log := h.base + "/log-s"
+	manifest := func(root string) string { return session("s", directory(h.base+"/"+root), hooked(log)) }
+	h.start()
+	h.write("a.yaml", manifest("root"))
+	h.ready("s")
+	h.exec("s", "echo mine > /etc/mine")
+	uid, pin := h.uid("s"), h.status("s").Namespace
+	h.words(log)
+	lose := func() {
+		h.kill()
+		must(t, os.Truncate(h.state+"/sessions/s/record.json", 0))
+		must(t, os.RemoveAll(h.run+"/status"))
+	}
+	lose()
+	h.start()
+	h.ready("s")
+	if now := h.status("s"); now.Namespace != pin || h.uid("s") != uid {
+		t.Errorf("it was made anew: %+v", now)
+	}
+	if said := h.words(log); said != "" {
+		t.Errorf("hooks ran: %q", said)
+	}
+	lose()
+	h.write("a.yaml", manifest("second"))
+	h.start()
+	if why := h.because("s", "RecordLost"); !strings.Contains(why, h.state+"/sessions/s/upper") {
+		t.Errorf("message: %s", why)
+	}
+	if text, err := os.ReadFile(h.run + "/sessions/s/root/etc/mine"); err != nil || string(text) != "mine\n" {
+		t.Errorf("what was written: %q, %v", text, err)
+	}
+	h.write("a.yaml", manifest("root"))
+	h.ready("s")
+	if got := h.exec("s", "cat /etc/mine"); got != "mine\n" || h.status("s").Namespace != pin {
+		t.Errorf("then: %q, %+v", got, h.status("s"))
+	}
+	h.remove("a.yaml")
+	h.gone("s")
 	h.nothingLeft()
 }

@@ -381,3 +381,39 @@ func TestMountsInTheWayStay(t *testing.T) {
 	}
 	h.nothingLeft()
 }
+
+// TestACopyOfTheStateIsAnotherController copies a controller's state folder, as
+// from a backup, and starts another one on it. The first one's sessions run on.
+func TestACopyOfTheStateIsAnotherController(t *testing.T) {
+	h, other := newHost(t), newHost(t)
+	h.start()
+	h.write("a.yaml", session("s", directory(h.root("root"))))
+	h.ready("s")
+	h.exec("s", "sleep 1000 >/dev/null 2>&1 </dev/null &")
+	group := h.groups() + "/coppice-" + h.id() + "/s/cgroup.procs"
+	before, err := os.ReadFile(group)
+	must(t, err)
+	must(t, exec.Command("cp", "-a", h.state, other.state).Run())
+	other.sweep()
+	if other.id() == h.id() {
+		t.Error("both have one identity")
+	}
+	if now, err := os.ReadFile(group); err != nil || string(now) != string(before) || len(now) == 0 {
+		t.Errorf("processes before %q, now %q, %v", before, now, err)
+	}
+	h.exec("s", "true")
+	was := h.id()
+	other.nothingLeft()
+	// A folder that came back from a backup in its own place goes on as the same:
+	// the run-time folder says who it was.
+	h.kill()
+	h.shell("cp -a state back; rm -r state; mv back state")
+	h.start()
+	h.ready("s")
+	if h.id() != was {
+		t.Errorf("it was %s, and is %s", was, h.id())
+	}
+	h.remove("a.yaml")
+	h.gone("s")
+	h.nothingLeft()
+}
