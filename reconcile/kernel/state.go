@@ -96,6 +96,8 @@ func identity(l layout.Layout) (string, error) {
 	return id, nil
 }
 
+var validPlace = regexp.MustCompile(`^inode [0-9]+\n$`)
+
 // placeOf tells the state folder from all others by the number of its inode,
 // which a copy does not share, and whether it was another one when that was
 // noted last.
@@ -109,11 +111,9 @@ func placeOf(l layout.Layout) (place string, moved bool, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", false, fmt.Errorf("read which folder the state is in: %w", err)
 	}
-	var was uint64
-	if _, err := fmt.Sscanf(string(known), "inode %d\n", &was); err != nil {
-		return place, false, nil // it is new, or a power cut emptied the file
-	}
-	return place, was != st.Ino, nil
+	// A file that is missing or empty, as after a power cut, says nothing.
+	said := validPlace.Match(known)
+	return place, said && string(known) != place, nil
 }
 
 // readID returns the identity in a file; "" if there is none, or what a power
