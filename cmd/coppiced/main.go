@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/version"
+	"coppice.dev/controller/socket/keeper"
 	"coppice.dev/reconcile/fault"
 )
 
@@ -31,7 +32,10 @@ const (
 // said by then.
 var errNotReady = errors.New("not everything is ready")
 
-func main() { os.Exit(start()) }
+func main() {
+	keeper.Become() // if this is what it was started for
+	os.Exit(start())
+}
 
 func start() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

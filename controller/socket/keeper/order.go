@@ -39,8 +39,17 @@ type Order struct {
 	Terminal bool       `json:"terminal,omitempty"`
 	TTY      []int      `json:"tty,omitempty"`
 	Size     *wire.Size `json:"size,omitempty"`
-	// Group is the path of the lease's cgroup; empty if the machine has none.
-	Group string `json:"group,omitempty"`
+	// Resources are limits of the command's own, by their names in
+	// limits.conf(5): nofile, core, cpu (see Resources). Those that are not named
+	// are the host's.
+	Resources map[string]Resource `json:"resources,omitempty"`
+	// Group is the path of the lease's cgroup; empty if the machine has none. The
+	// keeper removes it when the command has left nothing in it, and then Record,
+	// the lease's file.
+	Group  string `json:"group,omitempty"`
+	Record string `json:"record,omitempty"`
+	// Tasks are files of cgroups v1 that the command is put into by them.
+	Tasks []string `json:"tasks,omitempty"`
 	// Grace is the time between HUP and KILL when the client is gone.
 	Grace time.Duration `json:"grace"`
 }

@@ -59,6 +59,8 @@ type Signal struct {
 type Started struct {
 	PID   int    `json:"pid"`
 	Lease string `json:"lease"`
+	// Note is something that the person at the terminal is to know, if any.
+	Note string `json:"note,omitempty"`
 }
 
 // Exited says how the command ended.

@@ -1,0 +1,152 @@
+package keeper
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/controller/socket/wire"
+)
+
+const (
+	// patience is how long a client has to send its files, or to take a frame.
+	patience = 10 * time.Second
+	// defaultGrace is the time between HUP and KILL if the order does not say.
+	defaultGrace = 5 * time.Second
+)
+
+// The main thread must end with nothing but the process: the runtime parks it
+// for good when a goroutine that was locked to it ends, and the kernel takes its
+// view of the world for that of the process. An init function runs on it.
+func init() { runtime.LockOSThread() }
+
+// Become makes this process a keeper if it was started as one, and ends it; it
+// returns if it was not. It is the first thing that the program does.
+func Become() {
+	if len(os.Args) == 0 || os.Args[0] != Name {
+		return
+	}
+	if err := keep(); err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// keep runs the command and waits for it. What went wrong is told to the client,
+// who is the only one there.
+func keep() error {
+	// Whatever the daemon was started with beside: not for the command.
+	if err := unix.CloseRange(fdConn, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return err
+	}
+	conn, err := connection()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	namespace := os.NewFile(fdNamespace, "the session's namespace")
+	order, err := read(os.NewFile(fdOrder, "order"))
+	if err != nil {
+		return tell(conn, err)
+	}
+	defer order.leave()
+	if err := forget(); err != nil {
+		return tell(conn, err)
+	}
+	files, err := receive(conn)
+	if err != nil {
+		return tell(conn, err)
+	}
+	c, err := run(namespace, order, files)
+	namespace.Close()
+	for _, file := range files {
+		if file != nil {
+			file.Close()
+		}
+	}
+	if err != nil {
+		return tell(conn, err)
+	}
+	return c.stay(conn)
+}
+
+func connection() (*wire.Conn, error) {
+	file := os.NewFile(fdConn, "connection")
+	defer file.Close()
+	c, err := net.FileConn(file)
+	if err != nil {
+		return nil, fmt.Errorf("take connection: %w", err)
+	}
+	socket, is := c.(*net.UnixConn)
+	if !is {
+		return nil, errors.New("take connection: it is no unix socket")
+	}
+	return wire.NewConn(socket), nil
+}
+
+// read reads the order.
+func read(file *os.File) (Order, error) {
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return Order{}, fmt.Errorf("read order: %w", err)
+	}
+	text := make([]byte, info.Size())
+	if _, err := file.ReadAt(text, 0); err != nil {
+		return Order{}, fmt.Errorf("read order: %w", err)
+	}
+	return parse(text)
+}
+
+// parse reads an order and fills in what has a default.
+func parse(text []byte) (Order, error) {
+	var o Order
+	if err := json.Unmarshal(text, &o); err != nil {
+		return o, fmt.Errorf("read order: %w", err)
+	}
+	if len(o.Args) == 0 || o.Args[0] == "" {
+		return o, errors.New("read order: it names no command")
+	}
+	if o.UID < 0 || o.GID < 0 || o.UID > math.MaxUint32-1 || o.GID > math.MaxUint32-1 {
+		return o, fmt.Errorf("read order: user %d and group %d are not to be had", o.UID, o.GID)
+	}
+	if o.Grace <= 0 {
+		o.Grace = defaultGrace
+	}
+	return o, nil
+}
+
+// tell tells the client that there is no command.
+func tell(conn *wire.Conn, err error) error {
+	failed := wire.Failed{Error: wire.Error{Reason: "Internal", Message: err.Error()}}
+	if r, is := errors.AsType[*refusal](err); is {
+		failed = r.failed
+	}
+	_ = conn.Unix().SetWriteDeadline(time.Now().Add(patience)) // a client that is gone is not told
+	_ = conn.Send(wire.Frame{Failed: &failed})
+	return err
+}
+
+// refusal is an error with more to it than a message.
+type refusal struct{ failed wire.Failed }
+
+func (r *refusal) Error() string { return r.failed.Message }
+
+func invalid(format string, args ...any) error {
+	return &refusal{wire.Failed{Error: wire.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}}}
+}
+
+func notFound(format string, args ...any) error {
+	return &refusal{wire.Failed{Error: wire.Error{Reason: "NotFound", Message: fmt.Sprintf(format, args...)}, NotFound: true}}
+}
+
+func notExecutable(format string, args ...any) error {
+	return &refusal{wire.Failed{Error: wire.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}, NotExecutable: true}}
+}
