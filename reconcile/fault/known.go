@@ -19,7 +19,7 @@ var known = []struct {
 	// at is the hint if the path is known, which stands for PATH in it.
 	at string
 }{
-	{syscall.ENOSPC, NoSpace, "free some space or inodes on that file system (see df -h and df -i); of a mount: raise sysctl fs.mount-max", ""},
+	{syscall.ENOSPC, NoSpace, "free some space or inodes on that file system (see df -h and df -i); if a mount was refused, raise sysctl fs.mount-max", "free some space or inodes on that file system (see df -h and df -i)"},
 	{syscall.EDQUOT, NoSpace, "free some space, or raise the quota", ""},
 	{syscall.EROFS, ReadOnly, "its file system is read-only: look in dmesg why, and make it writable", "its file system is read-only: look in dmesg why, then mount -o remount,rw $(findmnt -nro TARGET -T PATH)"},
 	{syscall.EIO, DiskFailing, "a disk, or the file under an image, cannot be read or written: see dmesg", "the disk or the file under it cannot be read or written: see dmesg, and findmnt -T PATH"},

@@ -39,6 +39,10 @@ func TestFaultFullDisk(t *testing.T) {
 				t.Errorf("writing to a full layer: %s", out)
 			}
 			h.works("good")
+			h.kill()
+			h.start() // on the full disk
+			h.works("good")
+			h.because("late", "NoSpace")
 			h.remove("lost.yaml")
 			h.gone("lost")
 			h.shell("rm -r state/ballast")
@@ -148,6 +152,9 @@ func TestFaultFullRunFolder(t *testing.T) {
 	h.until("the missing room is told", func() bool { return h.logged("no space left on device") })
 	h.until("the session stands", func() bool { _, err := os.Stat(h.run + "/sessions/late/root/etc/motd"); return err == nil })
 	h.works("good")
+	h.kill()
+	h.start() // in the full folder
+	h.works("good")
 	h.empty(h.run)
 	h.ready("late")
 	h.do("apply", "-f", h.base+"/asked.yaml")
@@ -190,5 +197,35 @@ func TestFaultReadOnlyState(t *testing.T) {
 	h.works("good")
 	h.shell("rm m/*")
 	h.gone("good", "late")
+	h.nothingLeft()
+}
+
+// TestFaultReadOnlyRun has a run-time folder that cannot be written when the
+// daemon starts, and when somebody applies something.
+func TestFaultReadOnlyRun(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.start()
+	h.write("good.yaml", session("good", directory(root)))
+	h.ready("good")
+	must(t, os.WriteFile(h.base+"/asked.yaml", []byte(session("asked", directory(root))), 0o644))
+	h.shell("mount --rbind run run; mount -o remount,bind,ro run")
+	out, code := h.try("apply", "-f", h.base+"/asked.yaml")
+	if code == 0 {
+		t.Errorf("apply to a read-only folder: %s", out)
+	}
+	tells(t, out, "read-only", "mount -o remount,rw ")
+	h.works("good")
+	h.kill()
+	text, err := h.command("--once").CombinedOutput()
+	if err == nil {
+		t.Errorf("it started on a run-time folder that cannot be written")
+	}
+	tells(t, string(text), h.run, "read-only", "mount -o remount,rw ")
+	must(t, unix.Unmount(h.run, unix.MNT_DETACH))
+	h.start()
+	h.works("good")
+	h.shell("rm m/*")
+	h.gone("good")
 	h.nothingLeft()
 }

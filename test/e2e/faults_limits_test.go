@@ -51,6 +51,41 @@ func TestFaultInotify(t *testing.T) {
 	h.nothingLeft()
 }
 
+// TestFaultFanotify leaves no group of fanotify: drift is heard of all the same.
+func TestFaultFanotify(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	var taken []int
+	release := func() {
+		for _, fd := range taken {
+			unix.Close(fd)
+		}
+		taken = nil
+	}
+	defer release()
+	for {
+		fd, err := unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_CLOEXEC, unix.O_RDONLY)
+		if errors.Is(err, unix.EMFILE) {
+			break
+		}
+		must(t, err)
+		taken = append(taken, fd)
+	}
+	h.startAs(h.command("--resync", "1h"))
+	h.until("it is told", func() bool { return h.logged("polling mount tables") })
+	release()
+	h.write("s.yaml", session("s", directory(root)))
+	h.ready("s")
+	h.exec("s", "umount /proc")
+	h.until("the mount is back", func() bool {
+		_, code := h.try("exec", "s", "--", "test", "-e", "/proc/self/stat")
+		return code == 0
+	})
+	h.shell("rm m/*")
+	h.gone("s")
+	h.nothingLeft()
+}
+
 // TestFaultOpenFiles gives the daemon so few open files that it cannot work on
 // many sessions at once.
 func TestFaultOpenFiles(t *testing.T) {

@@ -62,8 +62,15 @@ func (h *host) logged(text string) bool {
 // works wants a session that goes on whatever happens to others.
 func (h *host) works(name string) {
 	h.t.Helper()
-	if got := h.exec(name, "cat /etc/motd"); got != "small\n" {
-		h.t.Errorf("session %s says %q", name, got)
+	got, code := h.try("exec", name, "--", "cat", "/etc/motd")
+	if strings.Contains(got, "coppiced is not running") { // it was started this moment
+		h.until("the daemon works", func() bool {
+			got, code = h.try("exec", name, "--", "cat", "/etc/motd")
+			return code == 0
+		})
+	}
+	if got != "small\n" || code != 0 {
+		h.t.Errorf("session %s says %q, exit code %d", name, got, code)
 	}
 	if s := h.status(name); s.Phase != status.Ready {
 		h.t.Errorf("session %s is %s: %+v", name, s.Phase, s.Conditions)
