@@ -41,6 +41,10 @@ func Known(err error) error {
 	return err
 }
 
+// OfMachine reports whether an error is that of the machine, which lacks something
+// or fails, and says nothing about what was tried.
+func OfMachine(err error) bool { return remedy(err) != nil }
+
 // remedy returns a fault without Doing for an error that is known, else nil.
 func remedy(err error) *Fault {
 	for _, k := range known {

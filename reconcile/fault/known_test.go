@@ -46,6 +46,9 @@ func TestKnown(t *testing.T) {
 			t.Errorf("%v is explained as: %s", c.err, text)
 		}
 	}
+	if fault.OfMachine(nil) || fault.OfMachine(syscall.ENOENT) || !fault.OfMachine(at("open", syscall.EMFILE)) {
+		t.Error("what is the machine's and what is not is confused")
+	}
 	if fault.Known(nil) != nil || fault.Disk("x", nil) != nil {
 		t.Error("no error became one")
 	}

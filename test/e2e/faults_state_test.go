@@ -127,7 +127,7 @@ func TestFaultStatusFolder(t *testing.T) {
 			stands("late")
 			h.until("it is told", func() bool { return h.logged("Statuses cannot be written") })
 			h.kill()
-			if out, err := h.command("--once").CombinedOutput(); err != nil || !strings.Contains(string(out), "ready      Session/late") {
+			if out, err := h.command("--once").CombinedOutput(); err != nil || !strings.Contains(string(out), "session late") {
 				t.Errorf("--once without statuses: %v\n%s", err, out)
 			}
 			log, err := os.OpenFile(h.log, os.O_APPEND|os.O_WRONLY, 0)

@@ -66,7 +66,9 @@ func (d Driver) execute(ctx context.Context, e *journal.Entry, p program) error 
 	var output tail
 	cmd := command(ctx, session, spec, p, group)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = null, &output, &output
-	if err := d.start(session, spec.Inside, cmd); err != nil {
+	if err := d.start(session, spec.Inside, cmd); fault.OfMachine(err) {
+		return fault.Disk(doing, err)
+	} else if err != nil {
 		return failed(doing, err, "")
 	}
 	var left *journal.Process

@@ -63,6 +63,9 @@ func broken(doing string, err error, said string) error {
 	if _, is := errors.AsType[*fault.Fault](err); is {
 		return err
 	}
+	if fault.OfMachine(err) {
+		return fault.Disk(doing, err)
+	}
 	f := &fault.Fault{
 		Reason: fault.ArchiveBroken, Doing: doing, Err: err, Output: said,
 		Hint: "make the archive anew, or copy it again",
@@ -71,7 +74,7 @@ func broken(doing string, err error, said string) error {
 	case errors.Is(err, exec.ErrNotFound):
 		f.Reason, f.Hint = fault.ToolMissing, "install the package tar"
 	case strings.Contains(said, "No space left on device"), strings.Contains(said, "Disk quota exceeded"),
-		strings.Contains(said, ": Wrote only "), errors.Is(err, unix.ENOSPC):
+		strings.Contains(said, ": Wrote only "):
 		f.Reason, f.Hint = fault.NoSpace, "free some space below the state folder"
 	case said != "":
 		lines := strings.Split(strings.TrimSpace(said), "\n")
