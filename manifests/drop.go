@@ -26,7 +26,7 @@ func Drop(folder string, key Key, text []byte) (changed bool, err error) {
 	if err := renameio.WriteFile(path, text, 0o644); err != nil {
 		return false, fmt.Errorf("write manifest: %w", err)
 	}
-	return true, nil
+	return true, flush(folder)
 }
 
 // Remove takes an object's manifest out of a folder. It reports whether there
@@ -39,5 +39,18 @@ func Remove(folder string, key Key) (there bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("remove manifest: %w", err)
 	}
-	return true, nil
+	return true, flush(folder)
+}
+
+// flush puts a folder's names on disk: a session must not outlive a power cut
+// that its manifest does not, since it would be swept, nor the other way round.
+func flush(folder string) error {
+	dir, err := os.Open(folder)
+	if err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("flush folder of manifests: %w", err)
+	}
+	return nil
 }

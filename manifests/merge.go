@@ -69,8 +69,14 @@ func (f fileState) stale(problem string) fileState {
 // readFile merges one file.
 func readFile(previous Set, was fileState, known bool, f file, ephemeral bool) (fileState, []string) {
 	problem := f.problem
-	if problem == "" && len(strings.TrimSpace(string(f.data))) == 0 && len(was.entries) > 0 {
+	empty := problem == "" && len(strings.TrimSpace(string(f.data))) == 0
+	if empty && len(was.entries) > 0 {
 		problem = "it is empty; remove it if its objects are to go"
+	}
+	if empty && !ephemeral && (!known || was.unknown) {
+		// What a power cut leaves of a manifest that was just written. Nobody knows
+		// what stood in it, and what it named must not be swept for that.
+		problem = "it is empty, as after a power cut; write it again, or remove it if its objects are to go"
 	}
 	if problem != "" {
 		kept := was.stale(f.path + ": " + problem)

@@ -90,6 +90,11 @@ func TestMerge(t *testing.T) {
 		{"it is another one, with less in it", []pass{both, elsewhere(seen("b.yaml", session("b", 1)))}, []string{"session/b b.yaml"}, false},
 		{"it was never seen", []pass{unavailable("gone")}, []string{"folder"}, true},
 		{"a file is emptied", []pass{both, seen("a.yaml", "", "b.yaml", session("b", 1))}, []string{"session/a a.yaml stale !", "session/b b.yaml", "file a.yaml"}, false},
+		{"a file that was empty from the start", []pass{seen("a.yaml", "\n", "b.yaml", session("b", 1))}, []string{"session/b b.yaml", "file a.yaml"}, true},
+		{"and is still", []pass{seen("a.yaml", ""), seen("a.yaml", "")}, []string{"file a.yaml"}, true},
+		{"and is written", []pass{seen("a.yaml", ""), seen("a.yaml", session("a", 1))}, []string{"session/a a.yaml"}, false},
+		{"and is removed", []pass{seen("a.yaml", ""), seen()}, nil, false},
+		{"a file that says nothing", []pass{seen("a.yaml", "# not yet\n")}, nil, false},
 		{"a file is cut in half", []pass{both, seen("a.yaml", session("a", 1)[:60], "b.yaml", session("b", 1))}, []string{"session/a a.yaml stale !", "session/b b.yaml", "file a.yaml"}, false},
 		{"a file is being written", []pass{both, refused("a.yaml", "it is being written")}, []string{"session/a a.yaml stale !", "file a.yaml"}, false},
 		{"a file that was never good", []pass{seen("a.yaml", "kind: [")}, []string{"file a.yaml"}, true},
@@ -102,7 +107,7 @@ func TestMerge(t *testing.T) {
 		{"one of two documents goes, the other has a mistake", []pass{
 			seen("a.yaml", session("a", 1)+"---\n"+session("b", 1)),
 			seen("a.yaml", strings.ReplaceAll(session("b", 1), "ttl", "tll")),
-		}, []string{"session/b a.yaml stale !", "file a.yaml"}, false},
+		}, []string{"session/a a.yaml stale !", "session/b a.yaml stale !", "file a.yaml"}, false},
 		{"nobody knows which one a broken file has lost", []pass{
 			seen("a.yaml", session("a", 1)+"---\n"+session("b", 1)),
 			seen("a.yaml", session("a", 2)+"---\nkind: ["),

@@ -547,3 +547,27 @@ func TestALostRecordOfALiveSession(t *testing.T) {
 	h.gone("s")
 	h.nothingLeft()
 }
+
+// TestAnEmptiedManifestSweepsNothing boots with a manifest that a power cut
+// emptied: nobody knows what stood in it, so nothing of what it may have named
+// goes, and what was admitted comes back.
+func TestAnEmptiedManifestSweepsNothing(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.start()
+	h.write("a.yaml", session("kept", directory(root)))
+	h.ready("kept")
+	h.exec("kept", "echo mine > /etc/mine")
+	h.powerCut()
+	must(t, os.Truncate(h.manifests+"/a.yaml", 0))
+	out, code := h.once()
+	if code != 1 || !strings.Contains(out, h.manifests+"/a.yaml") || !strings.Contains(out, "it is empty") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if text, err := os.ReadFile(h.run + "/sessions/kept/root/etc/mine"); err != nil || string(text) != "mine\n" {
+		t.Errorf("what was written: %q, %v\n%s", text, err, out)
+	}
+	h.remove("a.yaml")
+	h.sweep()
+	h.nothingLeft()
+}
