@@ -194,6 +194,9 @@ func (k *Kernel) Do(ctx context.Context, step plan.Step) error {
 	if !known {
 		return fmt.Errorf("no driver for %s objects", step.Kind())
 	}
+	if err := k.present(); err != nil {
+		return err
+	}
 	if limit, limited := limits[step.Kind()]; limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, &fault.Fault{

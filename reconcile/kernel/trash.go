@@ -21,6 +21,9 @@ func (k *Kernel) poke() {
 // EmptyTrash removes what is in the trash now, left from an earlier process or
 // not.
 func (k *Kernel) EmptyTrash(ctx context.Context) error {
+	if err := k.present(); err != nil {
+		return err // what is called so in another folder is not ours to empty
+	}
 	return rmtree.Empty(ctx, k.layout.Trash())
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,6 +76,30 @@ func TestFaultFullDiskOfItsOwn(t *testing.T) {
 	h.ready("good")
 	h.shell("rm m/*")
 	h.gone("good")
+	h.nothingLeft()
+}
+
+// TestFaultQuota uses up the quota that holds for the state folder.
+func TestFaultQuota(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	image := filepath.Join(t.TempDir(), "disk")
+	h.shell("truncate -s 128M " + image + "; mkfs.btrfs -q " + image + "; mkdir disk; mount -o loop " + image + " disk")
+	h.given = append(h.given, h.base+"/disk", h.state)
+	h.shell("btrfs -q subvolume create disk/state >/dev/null; btrfs quota enable disk; mkdir state; mount --bind disk/state state")
+	h.start()
+	h.write("good.yaml", session("good", directory(root)))
+	h.ready("good")
+	h.shell("btrfs qgroup limit 1M disk/state")
+	h.fill(h.state)
+	h.shell("sync -f state; i=0; while [ $i -lt 2000 ] && echo some > state/ballast$i; do i=$((i+1)); done 2>/dev/null; true")
+	h.write("late.yaml", session("late", directory(root)))
+	tells(t, h.because("late", "NoSpace"), "quota")
+	h.works("good")
+	h.shell("btrfs qgroup limit none disk/state; rm state/ballast*")
+	h.ready("late")
+	h.shell("rm m/*")
+	h.gone("good", "late")
 	h.nothingLeft()
 }
 
