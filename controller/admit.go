@@ -33,7 +33,7 @@ func (p *pass) begin(ctx context.Context) {
 		p.pending(err)
 		return
 	}
-	p.record = compile.Record{UID: p.identity(), Admitted: p.ages.wall().UTC(), Session: admitted}
+	p.record = compile.Record{UID: p.identity(), Admitted: p.ages.wall().UTC(), Session: admitted, Folder: p.entry.Folder}
 	p.nameWanted(session)
 	if p.record.Facts, err = p.inspect(ctx, admitted.Chroot.Source); err != nil {
 		if ctx.Err() != nil {

@@ -12,6 +12,7 @@ import (
 // it was called once, nobody knows what is wanted, and nothing goes.
 func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	refs := references(set)
+	c.guard.changed(set)
 	c.mu.Lock()
 	before := c.set
 	c.set, c.refs = set, refs
@@ -41,6 +42,12 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	}
 	c.queue.add(doubtful...)
 	c.queue.add(changedFiles(before, set)...)
+	for path := range set.Folders {
+		// Sessions that it lost may be back.
+		if k := (key{classManifest, path}); c.reports.known(k) {
+			c.queue.add(k)
+		}
+	}
 }
 
 // names returns all keys by which a session may name a chroot or profile: its

@@ -128,6 +128,9 @@ func (c *Controller) manifest(path string) {
 	k := key{classManifest, path}
 	problems := troubles(set, path)
 	if len(problems) == 0 {
+		if c.tellHeld(k) {
+			return
+		}
 		if why := c.polled(path); why != "" {
 			c.tellPolling(k, why)
 		} else {

@@ -128,6 +128,13 @@ func (c *claims) note(freed *bool) func() {
 	return func() { *freed = *freed || !seen && c.seen("") || !complete && c.complete() }
 }
 
+// everySeen reports whether every session but the one given was looked at.
+func (c *claims) everySeen(but string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen(but)
+}
+
 // seen reports whether every session but the one given was looked at. It needs
 // the lock.
 func (c *claims) seen(but string) bool {

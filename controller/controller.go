@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,11 @@ type Controller struct {
 	Log logr.Logger
 	// Clock tells the time of day, which somebody may set; time.Now if nil.
 	Clock func() time.Time
+	// MaxPrune is how many of a folder's sessions may go at the same time without
+	// asking, unless they are the smaller part of them; less than nothing for any
+	// number. Wishes are those to which that does not apply; nil for none.
+	MaxPrune int
+	Wishes   Wishes
 	// Workers is how many keys are worked on at the same time.
 	Workers int
 	// Measure tells how much of the disk an object holds, in bytes. It is asked by
@@ -41,6 +47,7 @@ type Controller struct {
 	links   *links
 	reports *reports
 	ages    *ages
+	guard   *guard
 	passes  *passes
 
 	mu sync.Mutex
@@ -55,14 +62,20 @@ type Controller struct {
 	ended map[string]string
 }
 
+// DefaultMaxPrune is how many sessions of a folder may go at the same time
+// without asking.
+const DefaultMaxPrune = 10
+
 // New returns a controller of the objects in that kernel, which tells what it
 // does through the writer.
 func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Controller {
 	c := &Controller{
-		Inspect: func(context.Context, spec.Source) (compile.Facts, error) { return compile.Facts{}, nil },
-		Log:     logr.Discard(),
-		Workers: max(4, 2*runtime.NumCPU()),
-		Resync:  30 * time.Second,
+		Inspect:  func(context.Context, spec.Source) (compile.Facts, error) { return compile.Facts{}, nil },
+		Log:      logr.Discard(),
+		MaxPrune: DefaultMaxPrune,
+		Wishes:   unspoken{},
+		Workers:  max(4, 2*runtime.NumCPU()),
+		Resync:   30 * time.Second,
 
 		kernel: patient{kernel},
 		layout: l,
@@ -70,6 +83,7 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		claims: newClaims(),
 		links:  newLinks(),
 		ages:   newAges(),
+		guard:  newGuard(DefaultMaxPrune),
 		passes: newPasses(),
 		tended: map[key]struct{}{},
 		ended:  map[string]string{},
@@ -94,6 +108,7 @@ func (c *Controller) start(ctx context.Context) *pool {
 	if c.Clock != nil {
 		c.ages.wall = c.Clock
 	}
+	c.guard.most = c.MaxPrune
 	workers := &pool{queue: c.queue, look: c.look}
 	workers.start(ctx, max(1, c.Workers))
 	c.lookAtAll(ctx, func(k key) { c.queue.add(k) })
@@ -135,7 +150,7 @@ func (c *Controller) freed() {
 			c.queue.add(k)
 		}
 	}
-	for _, name := range c.claims.waiting() {
+	for _, name := range slices.Concat(c.claims.waiting(), c.guard.waited()) {
 		c.queue.add(sessionKey(name))
 	}
 }

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,12 @@ func (p *pass) keep(ctx context.Context) {
 // compare takes over the session's own part from its manifest, and returns what
 // its manifests say that a running session cannot take.
 func (p *pass) compare() []string {
+	if p.held != "" {
+		p.drift = drift{metav1.ConditionFalse, status.Note{Reason: reasonDeletionHeld, Message: p.held}}
+		return nil
+	}
+	p.retract()
+	p.record.Held, p.record.Folder = false, cmp.Or(p.entry.Folder, p.record.Folder)
 	session, good := p.entry.Object.(*spec.Session)
 	if !good {
 		why := unavailable(p.set, p.entry)

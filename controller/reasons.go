@@ -1,5 +1,7 @@
 package controller
 
+import "coppice.dev/status"
+
 // The reasons of conditions and events that are not a fault's.
 const (
 	reasonConverged        = "Converged"
@@ -24,4 +26,6 @@ const (
 	reasonRecordLost       = "RecordLost"
 	reasonInUse            = "InUse"
 	reasonOverdue          = "Overdue"
+	reasonManifestGone     = "ManifestGone"
+	reasonDeletionHeld     = status.ReasonDeletionHeld
 )

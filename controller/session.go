@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -35,6 +36,8 @@ type pass struct {
 	begun bool
 	// unready is set when a step was begun during which it cannot be used.
 	unready bool
+	// held says why it is kept although its manifest is gone.
+	held string
 	// drift says whether the session runs what its manifests say.
 	drift drift
 	// doubt says why its time to live may not be over, though the clock says so.
@@ -86,12 +89,17 @@ func (c *Controller) session(ctx context.Context, name string) {
 		return
 	}
 	p.report = c.reports.of(p.key) // it has earned a status by now
+	if !unwanted && p.memory == remembered && !p.record.Session.Ephemeral {
+		p.guard.saw(p.name, cmp.Or(p.entry.Folder, p.record.Folder), false)
+	}
 	switch {
 	case p.memory == unseen:
 		p.looked(false)
 		p.blind(p.world.Blind[object.KindHome])
 	case unwanted:
-		p.sweep(ctx)
+		if p.lets(ctx) {
+			p.sweep(ctx)
+		}
 	case p.entry.Object == nil && p.memory != remembered:
 		p.looked(!p.stands())
 		p.undefined()
@@ -144,6 +152,8 @@ func (p *pass) gone() {
 	if p.claims.forget(p.name) {
 		p.freed()
 	}
+	p.guard.forget(p.name)
+	p.forgetWish()
 	p.names()
 	if p.reports.known(p.key) {
 		p.forget(p.key)

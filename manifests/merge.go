@@ -44,7 +44,7 @@ func (s *Set) folder(previous Set, before folderState, p pass) (folderState, str
 	state := folderState{read: true, place: p.place, files: map[string]fileState{}}
 	for _, f := range p.files {
 		was, known := before.files[f.path]
-		now, problems := readFile(previous, was, known, f, p.folder.Ephemeral)
+		now, problems := readFile(previous, was, known, f, p.folder)
 		state.files[f.path] = now
 		if len(problems) > 0 {
 			s.Files[f.path] = problems
@@ -67,7 +67,7 @@ func (f fileState) stale(problem string) fileState {
 }
 
 // readFile merges one file.
-func readFile(previous Set, was fileState, known bool, f file, ephemeral bool) (fileState, []string) {
+func readFile(previous Set, was fileState, known bool, f file, folder Folder) (fileState, []string) {
 	problem := f.problem
 	empty := problem == "" && len(strings.TrimSpace(string(f.data))) == 0
 	if empty && len(was.entries) > 0 {
@@ -96,7 +96,7 @@ func readFile(previous Set, was fileState, known bool, f file, ephemeral bool) (
 			continue
 		}
 		nameless -= len(d.Problems)
-		e := entry(previous, d, f.path, ephemeral)
+		e := entry(previous, d, f.path, folder)
 		named[e.Key] = true
 		state.entries = append(state.entries, e)
 	}
@@ -115,9 +115,9 @@ func readFile(previous Set, was fileState, known bool, f file, ephemeral bool) (
 }
 
 // entry is what a document says; if it cannot be used, what it said before.
-func entry(previous Set, d spec.Document, path string, ephemeral bool) Entry {
+func entry(previous Set, d spec.Document, path string, folder Folder) Entry {
 	e := Entry{
-		Key: Key{d.Kind, d.Name}, Object: d.Object, Ephemeral: ephemeral,
+		Key: Key{d.Kind, d.Name}, Object: d.Object, Ephemeral: folder.Ephemeral, Folder: folder.Path,
 		Place: Place{Manifest: path, Document: d.Index, Line: d.Line},
 	}
 	if d.Object != nil {

@@ -104,7 +104,7 @@ func TestMerge(t *testing.T) {
 			seen("a.yaml", session("a", 1)+"---\n"+session("b", 1)),
 			seen("a.yaml", session("a", 2)+"---\n"+strings.ReplaceAll(session("b", 1), "ttl", "tll")),
 		}, []string{"session/a a.yaml", "session/b a.yaml stale !", "file a.yaml"}, false},
-		{"one of two documents goes, the other has a mistake", []pass{
+		{"one of two documents goes, the other has a mistake: perhaps the file is cut short", []pass{
 			seen("a.yaml", session("a", 1)+"---\n"+session("b", 1)),
 			seen("a.yaml", strings.ReplaceAll(session("b", 1), "ttl", "tll")),
 		}, []string{"session/a a.yaml stale !", "session/b a.yaml stale !", "file a.yaml"}, false},

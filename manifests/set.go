@@ -27,6 +27,8 @@ type Entry struct {
 	// Object is the object, defaulted and valid; nil if it never was.
 	Object spec.Object
 	Place  Place
+	// Folder is the watched folder that the manifest is in.
+	Folder string
 	// Problems are what is wrong with its manifest now. Object is then what it
 	// said when it was last good.
 	Problems []string
@@ -123,6 +125,6 @@ func Diff(a, b Set) []Key {
 
 func same(a, b Entry) bool {
 	return a.Hash == b.Hash && a.Place == b.Place && a.Stale == b.Stale && slices.Equal(a.Problems, b.Problems) &&
-		(a.Object == nil) == (b.Object == nil) && a.Ephemeral == b.Ephemeral &&
+		(a.Object == nil) == (b.Object == nil) && a.Ephemeral == b.Ephemeral && a.Folder == b.Folder &&
 		(a.Object == nil || maps.Equal(a.Object.GetLabels(), b.Object.GetLabels()) && maps.Equal(a.Object.GetAnnotations(), b.Object.GetAnnotations()))
 }

@@ -33,6 +33,10 @@ const (
 	WorkTerminating Work = "Terminating"
 )
 
+// ReasonDeletionHeld is the reason of UpToDate for a session that is kept
+// although its manifest is gone, since too many went at the same time.
+const ReasonDeletionHeld = "DeletionHeld"
+
 // ReasonExpired is the reason of Ready for a session whose time is over.
 const ReasonExpired = "Expired"
 

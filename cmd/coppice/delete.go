@@ -93,6 +93,12 @@ func (c *cli) delete(ref reference) error {
 	if !isMissing && file.Status.Source == nil && file.Status.Phase == status.Terminating {
 		return nil // it is going already
 	}
+	if !isMissing && isHeld(file.Status) {
+		if err := c.wishes().Wish(ref.name, file.Metadata.UID); err != nil {
+			return err
+		}
+		return manifests.Nudge(c.ephemeral())
+	}
 	key := manifests.Key{Kind: ref.noun.kind, Name: ref.name}
 	folder := c.ephemeral()
 	if file.Status.Source != nil {
@@ -104,6 +110,12 @@ func (c *cli) delete(ref reference) error {
 			return fmt.Errorf("%s is written in %s, which is not this command's to change; remove it there", ref, at)
 		}
 		folder = filepath.Dir(at)
+	}
+	if !isMissing && ref.noun.kind == spec.KindSession {
+		// Whoever says so means it, however many go with it.
+		if err := c.wishes().Wish(ref.name, file.Metadata.UID); err != nil {
+			return err
+		}
 	}
 	there, err := manifests.Remove(folder, key)
 	if err != nil {

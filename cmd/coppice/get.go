@@ -89,6 +89,9 @@ func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
 	if o.watch {
 		return c.follow(ctx, n, names, files, o)
 	}
+	if note := heldNote(files); note != "" && o.output != "name" {
+		fmt.Fprintln(c.errOut, "Note: "+note)
+	}
 	if gone := c.controllerGone(); gone != "" {
 		fmt.Fprintln(c.errOut, "Note: "+gone)
 	}

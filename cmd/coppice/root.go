@@ -72,7 +72,7 @@ by hand; it is the same thing.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupAsk, newApply(c), newDelete(c), newValidate(c))
+	add(groupAsk, newApply(c), newDelete(c), newPrune(c), newValidate(c))
 	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWait(c))
 	add(groupUse, newExec(c), newRun(c))
 	root.AddCommand(newVersion(c))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"coppice.dev/controller"
 	"coppice.dev/reconcile/layout"
 )
 
@@ -27,6 +28,7 @@ type options struct {
 	logLevel     string
 	workers      int
 	resync       time.Duration
+	maxPrune     int
 }
 
 func (o *options) register(flags *pflag.FlagSet) {
@@ -39,6 +41,8 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&o.logLevel, "log-level", "info", "error, info, debug or trace")
 	flags.IntVar(&o.workers, "workers", 4, "how many sessions are worked on at the same time")
+	flags.IntVar(&o.maxPrune, "max-prune", controller.DefaultMaxPrune,
+		"how many of a folder's sessions may go at the same time without asking, if they are more than half of them; -1 for any number")
 	flags.DurationVar(&o.resync, "resync", 45*time.Second, "how often everything is looked at again without a cause")
 }
 
@@ -66,6 +70,9 @@ func (o *options) complete() error {
 	}
 	if o.output != "text" && o.output != "json" {
 		return fmt.Errorf("--output %q: want text or json", o.output)
+	}
+	if o.maxPrune < -1 {
+		return fmt.Errorf("--max-prune %d: want a number, or -1 for any", o.maxPrune)
 	}
 	if o.resync < time.Second {
 		return fmt.Errorf("--resync %s: at least 1s", o.resync)

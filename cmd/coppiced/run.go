@@ -64,6 +64,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	}
 	c = controller.New(k, l, writer)
 	c.Inspect, c.Log, c.Workers, c.Resync = k.Inspect, log, o.workers, o.resync
+	c.MaxPrune, c.Wishes = o.maxPrune, manifests.Wishes{Folder: l.Wishes()}
 	source := o.source(c, log)
 	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
 	if o.once {

@@ -35,6 +35,11 @@ type Record struct {
 	// Expired is set when the session's time to live is over; only its home is
 	// kept then, so that a restart does not begin it again.
 	Expired bool `json:"expired,omitempty"`
+	// Folder is the watched folder that its manifest was last in.
+	Folder string `json:"folder,omitempty"`
+	// Held is set when the manifest went together with too many others, and the
+	// session is kept until it is back or somebody confirms.
+	Held bool `json:"held,omitempty"`
 	// Session is what was asked for, with all references resolved.
 	Session spec.Admitted `json:"session"`
 	// Facts is what the machine said about the source.

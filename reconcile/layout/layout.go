@@ -112,5 +112,8 @@ func (l Layout) Scratch() string { return filepath.Join(l.Run, "scratch") }
 // Status is the folder of the status files.
 func (l Layout) Status() string { return filepath.Join(l.Run, "status") }
 
+// Wishes is the folder in which people say which sessions are to go.
+func (l Layout) Wishes() string { return filepath.Join(l.Run, "wishes") }
+
 // Manifests is the watched folder whose manifests a reboot sweeps away.
 func (l Layout) Manifests() string { return filepath.Join(l.Run, "manifests") }
