@@ -36,6 +36,8 @@ type room struct {
 	missing map[string]bool
 	// accounts are what the last single convergence told of owners.
 	accounts []controller.Account
+	// ephemeral is set when the folder does not survive a reboot.
+	ephemeral bool
 	// set may change the controller before it runs.
 	set func(*controller.Controller)
 
@@ -97,7 +99,7 @@ func (r *room) prepare() {
 	if r.set != nil {
 		r.set(r.controller)
 	}
-	r.source = &manifests.Source{Folders: []manifests.Folder{{Path: r.folder}}, OnChange: r.controller.Changed}
+	r.source = &manifests.Source{Folders: []manifests.Folder{{Path: r.folder, Ephemeral: r.ephemeral}}, OnChange: r.controller.Changed}
 	r.source.Refresh()
 }
 

@@ -89,7 +89,7 @@ func (c *Controller) session(ctx context.Context, name string) {
 		return
 	}
 	p.report = c.reports.of(p.key) // it has earned a status by now
-	if !unwanted && p.memory == remembered && !p.record.Session.Ephemeral {
+	if !unwanted && !p.entry.Ephemeral && !p.record.Session.Ephemeral {
 		p.guard.saw(p.name, cmp.Or(p.entry.Folder, p.record.Folder), false)
 	}
 	switch {
