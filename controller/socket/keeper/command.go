@@ -148,15 +148,22 @@ func exited(s unix.WaitStatus) *wire.Exited {
 func (c *command) end() {
 	c.signal(unix.SIGHUP)
 	c.signal(unix.SIGCONT) // who is stopped hears of it only when it goes on
-	deadline := time.Now().Add(c.order.Grace)
+	if !c.gone(c.order.Grace) {
+		c.kill()
+		c.gone(patience)
+	}
+}
+
+// gone waits until nobody is left of the command, and tells whether that is so.
+func (c *command) gone(within time.Duration) bool {
+	deadline := time.Now().Add(within)
 	for wait := time.Millisecond; c.anyone(); wait = min(2*wait, 50*time.Millisecond) {
 		if time.Now().After(deadline) {
-			c.kill()
-			break
+			return false
 		}
 		time.Sleep(wait)
 	}
-	<-c.ended
+	return true
 }
 
 // anyone reports whether somebody is left of the command.
