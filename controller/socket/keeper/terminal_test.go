@@ -99,7 +99,7 @@ func TestTerminal(t *testing.T) {
 	screen.expect(t, "Stopped")
 	screen.enter(t, "jobs\n")
 	screen.expect(t, "Stopped")
-	screen.enter(t, "kill -KILL %1; wait; exit 6\n")
+	screen.enter(t, "kill -KILL %1; disown -a; exit 6\n")
 	if f, _ := c.next(t); f.Exited == nil || f.Exited.Code != 6 {
 		t.Errorf("%+v", f)
 	}
