@@ -17,6 +17,10 @@ RUN_PREFIX ?= /tmp/coppice
 FUZZTIME   ?= 30s
 # What `make crash` tries; everything if empty.
 CRASHFLAGS ?=
+# How long the soak goes on, and its seed (0 draws one); KEEP=1 keeps its folder.
+MINUTES    ?= 2
+SEED       ?= 0
+KEEP       ?= 0
 # Which benchmarks `make bench` runs, and how.
 BENCH      ?= .
 BENCHFLAGS ?= -benchtime=1s -count=1
@@ -67,6 +71,10 @@ fuzz: ## run each fuzz target for FUZZTIME
 .PHONY: crash
 crash: deps build ## kill the daemon at every system call that changes the world (as root)
 	$(GO) run ./test/crash -daemon bin/coppiced $(CRASHFLAGS)
+.PHONY: soak
+soak: build ## use it for MINUTES as a careless crowd would, then look for leaks (as root)
+	$(GO) build -o bin/soak ./test/soak
+	@bin/soak -bin bin -minutes $(MINUTES) -seed $(SEED) -keep=$(KEEP)
 
 .PHONY: bench
 bench: ## run the benchmarks

@@ -20,7 +20,7 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	for k := range c.tended {
 		// What was not taken down because nobody knew may go now.
 		if kind, has := kinds[k.class]; has && k.class != classManifest {
-			if _, named := set.Entries[manifests.Key{Kind: kind, Name: k.name}]; !named {
+			if of := (manifests.Key{Kind: kind, Name: k.name}); before.MayHold(of) && !set.MayHold(of) {
 				doubtful = append(doubtful, k)
 			}
 		}
