@@ -110,6 +110,23 @@ func TestAnExclusiveImageHasOneSession(t *testing.T) {
 	})
 }
 
+// TestASessionThatFailsHoldsUpNoImage has one that stands, and fails on top of
+// its root: whoever wants an image for itself need not wait for it.
+func TestASessionThatFailsHoldsUpNoImage(t *testing.T) {
+	for _, fails := range []string{"8-task/3-hook/000-h", "4-root/namespace"} {
+		t.Run(fails, func(t *testing.T) {
+			bubble(t, func(r *room) {
+				r.world.change(func() { r.world.fails["session/f "+fails] = errors.New("for good") })
+				r.write("c.yaml", image("rw", "none"), directory("dir"))
+				r.write("f.yaml", session("f", "dir", "profile: {hooks: [{name: h, command: [/bin/true]}]}"))
+				r.phase("f", status.Failed)
+				r.write("a.yaml", session("a", "rw"))
+				r.phase("a", status.Ready)
+			})
+		})
+	}
+}
+
 func TestABasesFaultIsToldByItsSessions(t *testing.T) {
 	bubble(t, func(r *room) {
 		r.write("c.yaml", image("img", "overlay"))

@@ -254,6 +254,38 @@ func TestAnOrphanIsSwept(t *testing.T) {
 	})
 }
 
+// TestALookThatFindsNothingNewHurriesNothing has a session that nobody knows to
+// be wanted, and that fails: it is tried again in its own time, however often
+// something happens in or beside the watched folders.
+func TestALookThatFindsNothingNewHurriesNothing(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.world.change(func() { r.world.fails["session/a 4-root/namespace"] = errors.New("for good") })
+		r.write("c.yaml", directory("bookworm"))
+		r.write("a.yaml", session("a", "bookworm"))
+		r.phase("a", status.Failed)
+		if err := os.Rename(r.folder, r.folder+".away"); err != nil {
+			t.Fatal(err)
+		}
+		r.restart()
+		tries := func() int {
+			n := 0
+			for _, e := range r.session("a").Status.Events {
+				n += e.Count
+			}
+			return n
+		}
+		r.wait(time.Minute)
+		before := tries()
+		for range 50 {
+			r.source.Refresh()
+			r.wait(10 * time.Millisecond)
+		}
+		if more := tries() - before; more > 2 {
+			t.Errorf("50 looks that found nothing new led to %d tries", more)
+		}
+	})
+}
+
 func TestAFailedStepIsToldAndTriedAgain(t *testing.T) {
 	bubble(t, func(r *room) {
 		r.world.change(func() {

@@ -28,7 +28,7 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 	if ctx.Err() != nil {
 		return // it goes on with the next start
 	}
-	p.looked(err == nil && !doubtful(out.Held))
+	p.looked(p.certain(result.Objects, out.Held, err))
 	if err == nil {
 		p.happened(before, out.Taken, time.Since(begun))
 		err = heldFault(out.Held)
@@ -38,6 +38,21 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 		return
 	}
 	p.finish(p.verdict(out, len(result.Objects)+len(bases.objects), bases))
+}
+
+// certain reports whether the session is known to stand on nothing but what its
+// record says. What fails on top of its root, such as a hook, changes nothing
+// about that; others need not wait for it.
+func (p *pass) certain(desired []object.Object, held []plan.Held, err error) bool {
+	if err == nil {
+		return !doubtful(held)
+	}
+	if !p.stands() && !slices.ContainsFunc(p.world.Objects, func(o object.Observed) bool { return o.Kind == object.KindProcesses }) {
+		return true
+	}
+	left := plan.Make(desired, p.world, plan.Policy{})
+	below := func(s plan.Step) bool { return s.ID.Address.Group() <= object.GroupRoot }
+	return !slices.ContainsFunc(left.Steps, below) && !doubtful(left.Held)
 }
 
 // reach converges the session's objects and takes over what was seen last.

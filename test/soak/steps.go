@@ -143,7 +143,7 @@ func (s *soak) change() (string, error) {
 	i.vary(s.r, i.name, false)
 	i.changed = true
 	if strings.HasPrefix(i.path, synced) {
-		return i.name + " in the next swap", nil
+		return i.name + " by a swap: " + strings.Join(i.lines, "; "), s.sync()
 	}
 	return i.name + ": " + strings.Join(i.lines, "; "), s.write(i)
 }
