@@ -71,10 +71,10 @@ fuzz: ## run each fuzz target for FUZZTIME
 .PHONY: crash
 crash: deps build ## kill the daemon at every system call that changes the world (as root)
 	$(GO) run ./test/crash -daemon bin/coppiced $(CRASHFLAGS)
+
 .PHONY: soak
-soak: build ## use it for MINUTES as a careless crowd would, then look for leaks (as root)
-	$(GO) build -o bin/soak ./test/soak
-	@bin/soak -bin bin -minutes $(MINUTES) -seed $(SEED) -keep=$(KEEP)
+soak: deps build ## use it for MINUTES as a careless crowd would, then look for leaks (as root)
+	@$(GO) run ./test/soak -bin bin -minutes $(MINUTES) -seed $(SEED) -keep=$(KEEP)
 
 .PHONY: bench
 bench: ## run the benchmarks

@@ -411,6 +411,24 @@ func TestWaitPolicy(t *testing.T) {
 	})
 }
 
+// TestAnEndHeedsTheManifest has one edit that makes a session's root another and
+// says that those inside are waited for no longer.
+func TestAnEndHeedsTheManifest(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("c.yaml", directory("bookworm"), directory("trixie"))
+		r.write("a.yaml", session("a", "bookworm", "deletionPolicy: Wait"))
+		uid := r.phase("a", status.Ready).Metadata.UID
+		owner := object.SessionOwner("a")
+		r.world.change(func() { r.world.inside[owner] = []object.Process{{PID: 4711, Command: "make", UID: 0}} })
+		r.write("a.yaml", session("a", "trixie", "deletionPolicy: Wait", "updateStrategy: Recreate"))
+		says(t, r.phase("a", status.Terminating), "Ready=False/Recreating", "4711")
+		r.write("a.yaml", session("a", "trixie", "updateStrategy: Recreate"))
+		if f := r.phase("a", status.Ready); f.Metadata.UID == uid {
+			t.Error("it was not made anew")
+		}
+	})
+}
+
 func TestATTL(t *testing.T) {
 	bubble(t, func(r *room) {
 		r.write("c.yaml", directory("bookworm"))

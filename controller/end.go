@@ -48,6 +48,10 @@ func (p *pass) sweep(ctx context.Context) {
 
 // recreate takes down a session that is then admitted anew.
 func (p *pass) recreate(ctx context.Context, why string) {
+	if err := p.heed(ctx); err != nil {
+		p.failEnding(err)
+		return
+	}
 	if !p.unmake(ctx, nil, reasonRecreating, why) {
 		return
 	}
@@ -55,6 +59,32 @@ func (p *pass) recreate(ctx context.Context, why string) {
 	p.looked(true)
 	p.queue.succeeded(p.key)
 	p.queue.add(p.key)
+}
+
+// heed has those inside ended as the manifest says now. What ends them asks the
+// home, which only remembers what it said when the session was last made.
+func (p *pass) heed(ctx context.Context) error {
+	home, there := p.world.Home()
+	if !there || p.memory != remembered {
+		return nil
+	}
+	at := slices.IndexFunc(home.Objects, func(o object.Object) bool { return o.Kind() == object.KindProcesses })
+	ending := compile.Ending(p.record)
+	if at < 0 || home.Objects[at].Spec == object.Spec(ending) {
+		return nil
+	}
+	home.Objects = slices.Clone(home.Objects)
+	home.Objects[at].Spec = ending
+	for _, o := range []object.Object{{ID: object.ID{Owner: p.owner, Address: object.At(object.GroupHome, "home")}, Spec: home}, home.Objects[at]} {
+		seen, there := p.world.Find(o.Address)
+		if !there {
+			continue
+		}
+		if err := p.kernel.Do(ctx, plan.Step{Op: plan.Amend, ID: o.ID, Object: o, Seen: seen, Reason: "its manifest says something else about its end"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expire takes down all of a session but its home, which remembers that it had
@@ -66,6 +96,10 @@ func (p *pass) expire(ctx context.Context) {
 	result, err := compile.Session(p.layout, p.record)
 	if err != nil {
 		p.fail(err)
+		return
+	}
+	if err := p.heed(ctx); err != nil {
+		p.failEnding(err)
 		return
 	}
 	if !p.unmake(ctx, result.Objects, status.ReasonExpired, "its time to live is over") {

@@ -84,13 +84,16 @@ func (c *compiler) home() error {
 	return nil
 }
 
-func (c *compiler) processes() {
-	s := c.record.Session.Session
+func (c *compiler) processes() { c.add(object.GroupInside, "processes", Ending(c.record)) }
+
+// Ending says how those inside a session are ended.
+func Ending(record Record) object.Processes {
+	s := record.Session.Session
 	p := object.Processes{Wait: s.DeletionPolicy == spec.DeletionWait}
 	if s.GracePeriod != nil {
 		p.Grace = s.GracePeriod.Duration
 	}
-	c.add(object.GroupInside, "processes", p)
+	return p
 }
 
 func (c *compiler) view() {
