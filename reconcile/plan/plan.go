@@ -209,9 +209,11 @@ func (d *difference) keepRootInUse() {
 	if !ok {
 		return
 	}
-	doomed := false
+	doomed, closed := false, false
 	for _, a := range d.addresses {
-		doomed = doomed || (d.seen[a].Kind == object.KindNamespace && d.verdicts[a].destroy)
+		if d.seen[a].Kind == object.KindNamespace && d.verdicts[a].destroy {
+			doomed, closed = true, d.seen[a].Damage != ""
+		}
 	}
 	if !doomed {
 		return
@@ -219,6 +221,10 @@ func (d *difference) keepRootInUse() {
 	for _, a := range d.addresses {
 		v := d.verdicts[a]
 		if !v.dragged && a.Group() > object.GroupRoot {
+			// Nothing can be made in a namespace that nobody can enter.
+			if closed && (v.create || v.amend) {
+				*v = verdict{}
+			}
 			continue
 		}
 		if v.destroy && a.Group() <= object.GroupRoot {

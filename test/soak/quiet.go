@@ -132,9 +132,23 @@ func (s *soak) judge(i *item) string {
 			return i.name + " does not say that its hook fails: " + sentence(st)
 		}
 		return ""
+	case s.occupied(i.name) && waits(st):
+		return ""
 	default:
 		return s.isReady(i.name)
 	}
+}
+
+// occupied reports whether a program was left in a session.
+func (s *soak) occupied(name string) bool {
+	return slices.ContainsFunc(s.inside, func(p program) bool { return p.session == name })
+}
+
+// waits reports whether a session says that it has to be made anew, and does not
+// do that under the feet of those inside.
+func waits(st status.Status) bool {
+	c := st.Condition(status.ConditionReady)
+	return c != nil && (c.Reason == "InUse" || c.Reason == "Recreating")
 }
 
 // unknown reports whether nobody can tell what becomes of a session: it was never
