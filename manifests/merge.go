@@ -73,7 +73,7 @@ func readFile(previous Set, was fileState, known bool, f file, folder Folder) (f
 	if empty && len(was.entries) > 0 {
 		problem = "it is empty; remove it if its objects are to go"
 	}
-	if empty && !folder.Ephemeral && (!known || was.unknown) {
+	if empty && (!known || was.unknown) {
 		// What a power cut leaves of a manifest that was just written. Nobody knows
 		// what stood in it, and what it named must not be swept for that.
 		problem = "it is empty, as after a power cut; write it again, or remove it if its objects are to go"
