@@ -28,7 +28,7 @@ mkdir -p state/sessions/.s0 state/sessions/lost+found
 
 // notice says what has become of them.
 const notice = `
-test "$(cat alike/state/sessions/s0/upper/file alike/run/sessions/s0/root/file pool/.coppice-snapshots/s0-ffffffffffff/file | tr '\n' ' ')" = "kept kept kept " || echo a file
+for f in alike/state/sessions/s0/upper alike/run/sessions/s0/root pool/.coppice-snapshots/s0-ffffffffffff; do test "$(cat $f/file)" = kept || echo a file; done
 grep -q " $PWD/alike/run/ns " /proc/self/mountinfo || echo a mount
 losetup --noheadings --output BACK-FILE $(cat alike/loop) | grep -q "^$PWD/alike/root.sqfs" || echo a loop device
 `
@@ -59,12 +59,13 @@ mkdir -p $r/coppice-ffffffffffff-$$/s0 && echo $r/coppice-ffffffffffff-$$ && bre
 
 // notice returns what has become of the look-alikes; nothing should.
 func (s *soak) noticeAlike() []string {
-	script := notice
+	var script strings.Builder
+	script.WriteString(notice)
 	for _, g := range s.alike.groups {
-		script += "test -d " + g + "/s0 || echo a cgroup\n"
+		fmt.Fprintf(&script, "test -d %s/s0 || echo a cgroup\n", g)
 	}
-	script += fmt.Sprintf("kill -0 %d 2>/dev/null || echo a process\n", s.alike.program.Process.Pid)
-	out, err := s.shell(script)
+	fmt.Fprintf(&script, "kill -0 %d 2>/dev/null || echo a process\n", s.alike.program.Process.Pid)
+	out, err := s.shell(script.String())
 	if err != nil {
 		return []string{fmt.Sprintf("look at the look-alikes: %v: %s", err, out)}
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +66,8 @@ func (s *soak) damage() (string, error) {
 	cmd := exec.Command("/bin/sh", "-c", h.script)
 	cmd.Dir = s.base
 	cmd.Env = append(os.Environ(), "S="+i.name, "P="+pin)
-	if _, err := cmd.CombinedOutput(); err != nil {
-		return "", nil // it was not there, or the daemon was faster
+	if cmd.Run() != nil { // it was not there, or the daemon was faster
+		return "", nil
 	}
 	return i.name + " (" + i.kind + "): " + h.name, nil
 }
@@ -78,8 +80,10 @@ func (s *soak) unmountInside() (string, error) {
 	}
 	pick, lazy := s.r.Uint64(), s.r.IntN(2) == 0
 	pin, err := os.Open(s.pin(i.name))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil // it is not made yet
+	} else if err != nil {
+		return "", err
 	}
 	defer pin.Close()
 	target := ""

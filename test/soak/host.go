@@ -74,9 +74,9 @@ func (h *host) coppice(ctx context.Context, args ...string) (string, error) {
 	return string(bytes.TrimSpace(out)), err
 }
 
-// status returns the status of an object; none if there is none.
-func (h *host) status(kind, name string) (status.Status, bool) {
-	f, err := status.Read(h.path("run/status"), kind, name)
+// status returns the status of a session; none if there is none.
+func (h *host) status(name string) (status.Status, bool) {
+	f, err := status.Read(h.path("run/status"), "Session", name)
 	return f.Status, err == nil
 }
 

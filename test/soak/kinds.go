@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 )
 
@@ -61,7 +62,7 @@ func draw(r *rand.Rand, name string, free []int) recipe {
 				continue
 			}
 			n := free[r.IntN(len(free))]
-			d.own, d.chroot = n+1, strings.Replace(c.text, "N", fmt.Sprint(n), 1)
+			d.own, d.chroot = n+1, strings.Replace(c.text, "N", strconv.Itoa(n), 1)
 		case "chrootRef":
 			d.ref = fmt.Sprintf("c%d", r.IntN(references))
 		}

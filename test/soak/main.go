@@ -47,11 +47,10 @@ func main() {
 		o.seed = rand.Uint64N(1_000_000) + 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := run(ctx, o, os.Stdout)
+	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\nsoak: %v\nsoak: the same steps again: make soak SEED=%d MINUTES=%g KEEP=1\n", err, o.seed, o.minutes)
-		stop()
 		os.Exit(1)
 	}
 }

@@ -105,7 +105,7 @@ func (s *soak) unsettled() string {
 
 // judge says what is wrong with a session.
 func (s *soak) judge(i *item) string {
-	st, told := s.status("Session", i.name)
+	st, told := s.status(i.name)
 	switch {
 	case s.unknown(i):
 		return ""
@@ -160,7 +160,7 @@ func (s *soak) unknown(i *item) bool {
 
 // isReady says why a session is not ready.
 func (s *soak) isReady(name string) string {
-	st, told := s.status("Session", name)
+	st, told := s.status(name)
 	if !told {
 		return name + " has no status"
 	}
@@ -175,11 +175,12 @@ func (s *soak) isReady(name string) string {
 }
 
 func sentence(st status.Status) string {
-	text := string(st.Phase)
+	var text strings.Builder
+	text.WriteString(string(st.Phase))
 	for _, c := range st.Conditions {
-		text += fmt.Sprintf(", %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
+		fmt.Fprintf(&text, ", %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}
-	return text
+	return text.String()
 }
 
 // lingering says what is still there of sessions that nobody wants.
@@ -204,7 +205,7 @@ func (s *soak) lingering() string {
 			continue
 		}
 		wrong = append(wrong, name+" is not wanted and still has "+strings.Join(left, ", "))
-		if st, told := s.status("Session", name); told {
+		if st, told := s.status(name); told {
 			wrong = append(wrong, sentence(st))
 		}
 	}

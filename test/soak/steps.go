@@ -207,7 +207,7 @@ func (s *soak) delete() (string, error) {
 		defer cancel()
 		if out, err := s.coppice(ctx, "delete", "--wait=false", "session", i.name); err != nil {
 			// A daemon that has just begun may not have told of it yet.
-			if _, told := s.status("Session", i.name); told {
+			if _, told := s.status(i.name); told {
 				return "", fmt.Errorf("coppice delete %s: %w: %s", i.name, err, out)
 			}
 			return i.name, s.withdraw(i)
