@@ -29,19 +29,23 @@ func merge(previous Set, passes []pass) Set {
 // folder merges one folder.
 func (s *Set) folder(previous Set, before folderState, p pass) (folderState, string) {
 	problem := p.unavailable
-	if problem == "" && before.read && len(before.files) > 0 && len(p.files) == 0 && before.place != p.place {
-		problem = "it is empty, and is not the folder that was there before; if that is meant, make a change in it"
-		// The next change is taken for what it is.
-		before.place = p.place
+	if problem == "" && before.replaced(p) {
+		problem = "it is empty, and is not the folder that held the manifests; mount it, or let the link lead to it again; if that is meant, make a file in it and remove it"
+		if before.doubt.place != p.place {
+			before.doubt = doubt{p.place, p.stamp}
+		}
 	}
 	if problem != "" {
-		kept := folderState{read: before.read, place: before.place, files: map[string]fileState{}}
+		kept := folderState{read: before.read, place: before.place, identity: before.identity, doubt: before.doubt, files: map[string]fileState{}}
 		for path, f := range before.files {
 			kept.files[path] = f.stale("")
 		}
 		return kept, problem
 	}
 	state := folderState{read: true, place: p.place, files: map[string]fileState{}}
+	if len(p.files) > 0 {
+		state.identity = p.identity
+	}
 	for _, f := range p.files {
 		was, known := before.files[f.path]
 		now, problems := readFile(previous, was, known, f, p.folder)

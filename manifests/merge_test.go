@@ -17,7 +17,7 @@ func session(name string, hours int) string {
 }
 
 func seen(files ...string) pass {
-	p := pass{folder: Folder{Path: folder}, place: place{1, 1, 1}}
+	p := pass{folder: Folder{Path: folder}, place: place{1, 1, 1}, identity: "fs-1", stamp: 1}
 	for i := 0; i < len(files); i += 2 {
 		p.files = append(p.files, file{path: folder + "/" + files[i], data: []byte(files[i+1])})
 	}
@@ -28,6 +28,12 @@ func unavailable(why string) pass { return pass{folder: Folder{Path: folder}, un
 
 func elsewhere(p pass) pass {
 	p.place.inode++
+	p.identity = "fs-2"
+	return p
+}
+
+func changed(p pass) pass {
+	p.stamp++
 	return p
 }
 
@@ -86,6 +92,10 @@ func TestMerge(t *testing.T) {
 		{"the folder is gone", []pass{both, unavailable("gone")}, []string{"session/a a.yaml stale", "session/b b.yaml stale", "folder"}, false},
 		{"and comes back", []pass{both, unavailable("gone"), seen("a.yaml", session("a", 1))}, []string{"session/a a.yaml"}, false},
 		{"it is another one, and empty", []pass{both, elsewhere(seen())}, []string{"session/a a.yaml stale", "session/b b.yaml stale", "folder"}, false},
+		{"it is another one, and empty, and stays so", []pass{both, elsewhere(seen()), elsewhere(seen()), elsewhere(seen())}, []string{"session/a a.yaml stale", "session/b b.yaml stale", "folder"}, false},
+		{"it is another one, and empty, goes, and is back", []pass{both, elsewhere(seen()), unavailable("gone"), elsewhere(seen())}, []string{"session/a a.yaml stale", "session/b b.yaml stale", "folder"}, false},
+		{"it is another one, and empty, and somebody makes a change in it", []pass{both, elsewhere(seen()), changed(elsewhere(seen()))}, nil, false},
+		{"it is another one, and empty, and then the first again", []pass{both, elsewhere(seen()), both}, []string{"session/a a.yaml", "session/b b.yaml"}, false},
 		{"it is another one, with the same in it", []pass{both, elsewhere(both)}, []string{"session/a a.yaml", "session/b b.yaml"}, false},
 		{"it is another one, with less in it", []pass{both, elsewhere(seen("b.yaml", session("b", 1)))}, []string{"session/b b.yaml"}, false},
 		{"it was never seen", []pass{unavailable("gone")}, []string{"folder"}, true},

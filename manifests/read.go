@@ -28,6 +28,8 @@ type pass struct {
 	// unavailable says why nothing can be told; empty if the look succeeded.
 	unavailable string
 	place       place
+	identity    string // as of identityOf
+	stamp       int64  // when something was last made or removed in it
 	files       []file
 }
 
@@ -76,7 +78,11 @@ func lookOnce(folder Folder) pass {
 		p.unavailable = err.Error()
 		return p
 	}
-	p.place = placeFrom(st)
+	p.place, p.stamp = placeFrom(st), st.Mtime.Sec*1e9+int64(st.Mtime.Nsec)
+	if p.identity, err = identityOf(int(dir.Fd()), st.Ino); err != nil {
+		p.unavailable = fmt.Sprintf("its file system does not answer: %v", err)
+		return p
+	}
 	if why := untrusted(folder.Path, st); why != "" {
 		p.unavailable = why
 		return p

@@ -56,7 +56,32 @@ type Set struct {
 type folderState struct {
 	read  bool // successfully, at least once
 	place place
+	// identity is that of the folder in which files were seen last, by this
+	// process or an earlier one; empty if there were none.
+	identity string
+	// doubt is an empty folder that took its place, as it was found.
+	doubt doubt
 	files map[string]fileState
+}
+
+// doubt is an empty folder where another was that was not, and when it was last
+// changed.
+type doubt struct {
+	place place
+	stamp int64
+}
+
+// replaced reports whether a look found an empty folder that is not the one with
+// the manifests: a mount or a link that led to it is gone. If something is made or
+// removed in it after that, it is meant.
+func (f folderState) replaced(p pass) bool {
+	if len(p.files) > 0 || f.doubt.place == p.place && f.doubt.stamp != p.stamp {
+		return false
+	}
+	if f.read {
+		return len(f.files) > 0 && f.place != p.place
+	}
+	return f.identity != "" && f.identity != p.identity
 }
 
 // fileState is what a file says, or said when it was last good.

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 )
@@ -19,8 +20,15 @@ type Source struct {
 	// again. Folders are looked at once a second meanwhile. It may be nil.
 	OnTrouble func(error)
 
+	// Memory is a file in which is kept which folders held manifests, so that one
+	// that is empty after a restart can be told from one that was emptied; "" to do
+	// without. OnLapse is told when it cannot be read or written. It may be nil.
+	Memory  string
+	OnLapse func(error)
+
 	mu      sync.Mutex // held during a look, so that sets come in order
 	current Set
+	known   map[string]string // as Memory has it; nil before the first look
 }
 
 const (
@@ -48,12 +56,49 @@ func (s *Source) Refresh() Set {
 	for _, f := range s.Folders {
 		passes = append(passes, look(f))
 	}
-	before := s.current
+	before := s.recalled()
 	s.current = merge(before, passes)
+	s.remember()
 	if s.OnChange != nil {
 		s.OnChange(s.current, Diff(before, s.current))
 	}
 	return s.current
+}
+
+// recalled returns the last set; before the first look, what is remembered.
+func (s *Source) recalled() Set {
+	if s.Memory == "" || s.known != nil {
+		return s.current
+	}
+	known, err := recall(s.Memory)
+	s.lapse(err)
+	s.known = map[string]string{}
+	before := Set{folders: map[string]folderState{}}
+	for path, identity := range known {
+		before.folders[path] = folderState{identity: identity}
+		s.known[path] = identity
+	}
+	return before
+}
+
+// remember keeps what is to be known after a restart, if that has changed.
+func (s *Source) remember() {
+	if s.Memory == "" {
+		return
+	}
+	known := s.current.identities(s.Folders)
+	if maps.Equal(known, s.known) {
+		return
+	}
+	err := remember(s.Memory, known)
+	s.lapse(err)
+	s.known = known // told once, and not with each look
+}
+
+func (s *Source) lapse(err error) {
+	if err != nil && s.OnLapse != nil {
+		s.OnLapse(err)
+	}
 }
 
 // Run looks at the folders whenever something may have changed, until the

@@ -117,6 +117,10 @@ func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.S
 			}
 		},
 	}
+	s.Memory = o.layout().Memory()
+	s.OnLapse = func(err error) {
+		log.Error(fault.Known(err), "A folder of manifests that is empty after the next start will be taken at its word")
+	}
 	for _, dir := range o.manifestDirs {
 		s.Folders = append(s.Folders, manifests.Folder{Path: dir})
 	}

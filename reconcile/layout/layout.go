@@ -29,6 +29,9 @@ func (l Layout) ID() string { return filepath.Join(l.State, "id") }
 // Place is the file that tells the state folder from a copy of it.
 func (l Layout) Place() string { return filepath.Join(l.State, "place") }
 
+// Memory is the file that says which watched folders held manifests.
+func (l Layout) Memory() string { return filepath.Join(l.State, "folders.json") }
+
 // Trash is where trees wait to be removed.
 func (l Layout) Trash() string { return filepath.Join(l.State, "trash") }
 

@@ -1,0 +1,63 @@
+package manifests
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+)
+
+// identityOf tells a folder from another one that is at its path at another time,
+// after a reboot too: numbers of devices and mounts are not the same then, but the
+// file system's own number is, and the folder's in it (statfs(2), stat(2)).
+func identityOf(fd int, inode uint64) (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%08x%08x-%d", uint32(st.Fsid.Val[0]), uint32(st.Fsid.Val[1]), inode), nil
+}
+
+// recall reads which folders held manifests when they were last looked at. Of a
+// memory that is lost nothing is known, as on the first day.
+func recall(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("recall which folders held manifests: %w", err)
+	}
+	var known map[string]string
+	if json.Unmarshal(text, &known) != nil { // what a power cut left of it
+		return nil, nil
+	}
+	return known, nil
+}
+
+// remember writes it.
+func remember(path string, known map[string]string) error {
+	text, err := json.Marshal(known)
+	if err == nil {
+		err = renameio.WriteFile(path, append(text, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("remember which folders held manifests: %w", err)
+	}
+	return nil
+}
+
+// identities are what is to be remembered of a set.
+func (s Set) identities(folders []Folder) map[string]string {
+	known := map[string]string{}
+	for _, f := range folders {
+		if id := s.folders[f.Path].identity; id != "" && !f.Ephemeral {
+			known[f.Path] = id
+		}
+	}
+	return known
+}
