@@ -209,7 +209,9 @@ func TestFaultProcesses(t *testing.T) {
 	} else {
 		tells(t, h.because("archive", "NoResources"), "root.tar", "TasksMax=")
 	}
-	h.works("good")
+	if got := h.read(h.run + "/sessions/good/root/etc/motd"); got != "small\n" {
+		t.Errorf("a session that stood before shows %q", got)
+	}
 	h.put(group+"/pids.max", "max")
 	if ended() {
 		h.kill()

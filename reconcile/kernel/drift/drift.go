@@ -107,6 +107,9 @@ func (w Watcher) follow(e ear, before view, notify func(object.Owner)) view {
 			// failed otherwise it is tried again then.
 			m.deaf = e.watch(owner.Name, m.pin) != nil
 			now[owner] = m
+			if !known {
+				notify(owner) // what happened before anybody listened
+			}
 		}
 		was.deaf = m.deaf
 		if known && was != m {
