@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,11 +38,21 @@ func recall(path string) (map[string]string, error) {
 	return known, nil
 }
 
-// remember writes it.
+// remember writes it; nothing to be remembered is no file.
 func remember(path string, known map[string]string) error {
 	text, err := json.Marshal(known)
-	if err == nil {
-		err = renameio.WriteFile(path, append(text, '\n'), 0o600)
+	switch {
+	case err != nil:
+	case len(known) > 0:
+		// The name of what is not whole is always the same, so that a crash leaves
+		// nothing that gathers.
+		if err = os.WriteFile(path+".new", append(text, '\n'), 0o600); err == nil {
+			err = os.Rename(path+".new", path)
+		}
+	default:
+		if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("remember which folders held manifests: %w", err)
