@@ -203,21 +203,23 @@ func TestFaultProcesses(t *testing.T) {
 	// Go itself may want a thread more and end the daemon for want of it: then it
 	// is as good as killed, and whoever looks after it starts it again.
 	ended := func() bool { return unix.Kill(h.daemon.Process.Pid, 0) != nil || zombie(h.daemon.Process.Pid) }
-	h.until("it is told", func() bool { return ended() || h.logged("TasksMax=") })
-	if ended() {
-		t.Log("the daemon ended for want of a thread")
-	} else {
-		tells(t, h.because("archive", "NoResources"), "root.tar", "TasksMax=")
-	}
+	h.until("it is told", func() bool {
+		c := h.status("archive").Condition(status.ConditionReady)
+		return ended() || c != nil && c.Reason == "NoResources" && strings.Contains(c.Message, "TasksMax=")
+	})
+	t.Logf("ended for want of a thread: %t", ended())
 	if got := h.read(h.run + "/sessions/good/root/etc/motd"); got != "small\n" {
 		t.Errorf("a session that stood before shows %q", got)
 	}
 	h.put(group+"/pids.max", "max")
-	if ended() {
-		h.kill()
-		h.start()
-	}
-	h.ready("archive", "hook", "good")
+	h.until("all work", func() bool {
+		if ended() { // it may have been about to
+			h.kill()
+			h.start()
+		}
+		return h.status("archive").Phase == status.Ready && h.status("hook").Phase == status.Ready
+	})
+	h.works("good")
 	h.shell("rm m/*")
 	h.gone("archive", "hook", "good")
 	h.nothingLeft()
