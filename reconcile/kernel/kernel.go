@@ -96,6 +96,9 @@ func (k *Kernel) open(cfg Config) error {
 	}
 	notes := journal.Journal{Layout: k.layout}
 	k.group = processes.Driver{Controller: controller, Groups: groups, Rooms: k.room, Strays: new(processes.Strays)}
+	if err := k.group.FindStrays(); err != nil {
+		return err
+	}
 	k.drivers = map[object.Kind]driver.Driver{
 		object.KindHome:      home.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindImage:     image.Driver{Layout: k.layout, Controller: controller},

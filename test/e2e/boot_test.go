@@ -324,7 +324,7 @@ func damages(t *testing.T, h *host) []damaged {
 	}
 	files, err := filepath.Glob(h.state + "/sessions/*/journal/*")
 	must(t, err)
-	for _, more := range []string{"/id", "/place", "/sessions/*/record.json", "/sessions/*/upper.boot"} {
+	for _, more := range []string{"/id", "/place", "/folders.json", "/sessions/*/record.json", "/sessions/*/upper.boot"} {
 		found, err := filepath.Glob(h.state + more)
 		must(t, err)
 		files = append(files, found...)
@@ -569,5 +569,47 @@ func TestAnEmptiedManifestSweepsNothing(t *testing.T) {
 	}
 	h.remove("a.yaml")
 	h.sweep()
+	h.nothingLeft()
+}
+
+// TestAFolderThatIsNotMountedSweepsNothing boots before the file system with the
+// manifests is mounted: its mount point is there, and empty.
+func TestAFolderThatIsNotMountedSweepsNothing(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.shell("mkdir disk; mount --bind disk m")
+	t.Cleanup(func() { _ = unix.Unmount(h.manifests, unix.MNT_DETACH) }) // it may be unmounted already
+	h.start()
+	h.write("a.yaml", session("kept", directory(root)))
+	h.ephemeral("b.yaml", session("temp", directory(root)))
+	h.ready("kept", "temp")
+	h.exec("kept", "echo mine > /etc/mine")
+	// While the daemon runs, however often it looks.
+	h.shell("umount m")
+	for range 3 {
+		h.until("the folder is missed", func() bool {
+			out, _ := h.try("get", "manifests")
+			return strings.Contains(out, h.manifests)
+		})
+		h.shell("sleep 1.1") // its resync is a second
+	}
+	h.exec("kept", "test -e /etc/mine")
+	h.powerCut()
+	for range 2 {
+		out, code := h.once()
+		if code != 1 || !strings.Contains(out, h.manifests) {
+			t.Errorf("exit code %d\n%s", code, out)
+		}
+		if text, err := os.ReadFile(h.run + "/sessions/kept/root/etc/mine"); err != nil || string(text) != "mine\n" {
+			t.Errorf("what was written: %q, %v\n%s", text, err, out)
+		}
+	}
+	h.shell("mount --bind disk m")
+	if out := h.sweep(); !strings.Contains(out, "swept") {
+		t.Errorf("the ephemeral session:\n%s", out)
+	}
+	h.remove("a.yaml")
+	h.sweep()
+	h.shell("umount m")
 	h.nothingLeft()
 }

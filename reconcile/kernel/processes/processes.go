@@ -47,7 +47,7 @@ type Driver struct {
 
 // Owners implements driver.Finder.
 func (d Driver) Owners(context.Context) ([]object.Owner, error) {
-	if err := d.findStrays(); err != nil {
+	if err := d.FindStrays(); err != nil {
 		return nil, err
 	}
 	owners := d.Strays.sessions()

@@ -29,8 +29,9 @@ type Strays struct {
 	of map[string][]int
 }
 
-// find looks for them.
-func (d Driver) findStrays() error {
+// FindStrays looks for them, before the first session is looked at and then
+// whenever it is asked whose objects there are.
+func (d Driver) FindStrays() error {
 	if d.Strays == nil {
 		return nil
 	}
