@@ -21,31 +21,33 @@ type harm struct {
 	script string
 	// ok says which sessions it may be done to; nil for any.
 	ok func(*item) bool
+	// forgets is set when only the manifest still knows what the session is to be.
+	forgets bool
 }
 
 var harms = []harm{
-	{"the pin is unmounted", `umount -l "$P"`, nil},
-	{"the pin is unmounted and its file removed", `umount -l "$P" && rm -f "$P"`, nil},
-	{"the view is unmounted", `umount -l run/sessions/$S/root`, nil},
-	{"the view and its folder are taken away", `umount -l run/sessions/$S/root && rmdir run/sessions/$S/root`, nil},
-	{"base mounts are unmounted", `umount -l run/bases/*`, nil},
-	{"loop devices are detached", `for l in $(losetup --noheadings --raw --output NAME,BACK-FILE | grep "$PWD/[a-z0-9]*[.]\(sqfs\|erofs\|ext4\)" | cut -d' ' -f1); do losetup -d $l; done`, nil},
-	{"the work folder is removed", `rm -r --one-file-system state/sessions/$S/work`, nil},
-	{"the upper is removed", `rm -r --one-file-system state/sessions/$S/upper`, nil},
-	{"the record is removed", `rm state/sessions/$S/record.json`, forgettable},
-	{"the home is removed", `rm -r --one-file-system state/sessions/$S`, func(i *item) bool { return forgettable(i) && i.kind != "btrfs" }},
-	{"a status is removed", `rm run/status/session/$S.yaml`, nil},
-	{"all statuses are removed", `rm -r run/status/session`, nil},
-	{"its programs are killed", `for g in /sys/fs/cgroup/*/coppice-$(cat state/id)/$S*; do echo 1 >$g/cgroup.kill; done`, nil},
-	{"its cgroup is removed", `rmdir /sys/fs/cgroup/*/coppice-$(cat state/id)/$S*`, nil},
-	{"the snapshot is deleted", `btrfs -q subvolume delete "$(readlink state/sessions/$S/snapshot)"`, func(i *item) bool { return i.kind == "btrfs" }},
-	{"rubbish among the pins", `touch run/ns/$S.rubbish run/ns/junk`, nil},
-	{"the scratch folder is removed", `rm -rf --one-file-system run/scratch`, nil},
+	{"the pin is unmounted", `umount -l "$P"`, nil, false},
+	{"the pin is unmounted and its file removed", `umount -l "$P" && rm -f "$P"`, nil, false},
+	{"the view is unmounted", `umount -l run/sessions/$S/root`, nil, false},
+	{"the view and its folder are taken away", `umount -l run/sessions/$S/root && rmdir run/sessions/$S/root`, nil, false},
+	{"base mounts are unmounted", `umount -l run/bases/*`, nil, false},
+	{"loop devices are detached", `for l in $(losetup --noheadings --raw --output NAME,BACK-FILE | grep "$PWD/[a-z0-9]*[.]\(sqfs\|erofs\|ext4\)" | cut -d' ' -f1); do losetup -d $l; done`, nil, false},
+	{"the work folder is removed", `rm -r --one-file-system state/sessions/$S/work`, nil, false},
+	{"the upper is removed", `rm -r --one-file-system state/sessions/$S/upper`, nil, false},
+	{"the record is removed", `rm state/sessions/$S/record.json`, forgettable, true},
+	{"the home is removed", `rm -r --one-file-system state/sessions/$S`, func(i *item) bool { return forgettable(i) && i.kind != "btrfs" }, true},
+	{"a status is removed", `rm run/status/session/$S.yaml`, nil, false},
+	{"all statuses are removed", `rm -r run/status/session`, nil, false},
+	{"its programs are killed", `for g in /sys/fs/cgroup/*/coppice-$(cat state/id)/$S*; do echo 1 >$g/cgroup.kill; done`, nil, false},
+	{"its cgroup is removed", `rmdir /sys/fs/cgroup/*/coppice-$(cat state/id)/$S*`, nil, false},
+	{"the snapshot is deleted", `btrfs -q subvolume delete "$(readlink state/sessions/$S/snapshot)"`, func(i *item) bool { return i.kind == "btrfs" }, false},
+	{"rubbish among the pins", `touch run/ns/$S.rubbish run/ns/junk`, nil, false},
+	{"the scratch folder is removed", `rm -rf --one-file-system run/scratch`, nil, false},
 }
 
 // forgettable reports whether a session's manifest says all that its home knows.
 func forgettable(i *item) bool {
-	return i.seen && !i.changed && i.ref == "" && i.hope == ready && !strings.Contains(strings.Join(i.lines, ""), "undo")
+	return i.seen && i.broken == "" && !i.changed && i.ref == "" && i.hope == ready && !strings.Contains(strings.Join(i.lines, ""), "undo")
 }
 
 // damage breaks a session.
@@ -66,10 +68,14 @@ func (s *soak) damage() (string, error) {
 	cmd := exec.Command("/bin/sh", "-c", h.script)
 	cmd.Dir = s.base
 	cmd.Env = append(os.Environ(), "S="+i.name, "P="+pin)
-	if cmd.Run() != nil { // it was not there, or the daemon was faster
-		return "", nil
+	err := cmd.Run()
+	if h.forgets { // even if it failed half-way
+		i.seen = false
 	}
-	return i.name + " (" + i.kind + "): " + h.name, nil
+	if _, failed := errors.AsType[*exec.ExitError](err); failed {
+		return "", nil // it was not there, or the daemon was faster
+	}
+	return i.name + " (" + i.kind + "): " + h.name, err
 }
 
 // unmountInside takes a mount away inside a session's namespace.
@@ -87,7 +93,8 @@ func (s *soak) unmountInside() (string, error) {
 	}
 	defer pin.Close()
 	target := ""
-	err = enter.Do(pin, func(t enter.Thread) error {
+	// If it fails the pin was just being made or dropped, or the mount is busy.
+	_ = enter.Do(pin, func(t enter.Thread) error {
 		table, err := mounttable.Inside(t)
 		if err != nil || len(table) < 2 {
 			return err
@@ -102,8 +109,8 @@ func (s *soak) unmountInside() (string, error) {
 		}
 		return nil
 	})
-	if err != nil || target == "" {
-		return "", nil // the pin was just being made or dropped, or it is busy
+	if target == "" {
+		return "", nil
 	}
 	return fmt.Sprintf("%s: %s is unmounted inside", i.name, target), nil
 }
