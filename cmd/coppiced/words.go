@@ -78,10 +78,14 @@ func swept(a controller.Account) string {
 			parts = append(parts, part)
 		}
 	}
+	ended := map[int]bool{} // more than one look may have found the same
 	for _, s := range steps(a, plan.Destroy, object.KindProcesses) {
-		if n := len(s.Seen.Users); n > 0 {
-			parts = append(parts, plural(n, "process")+" ended")
+		for _, user := range s.Seen.Users {
+			ended[user.PID] = true
 		}
+	}
+	if len(ended) > 0 {
+		parts = append(parts, plural(len(ended), "process")+" ended")
 	}
 	parts = append(parts, hooks(a)...)
 	if len(parts) == 0 {
