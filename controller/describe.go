@@ -45,8 +45,10 @@ func leases(inside []object.Process, before []status.Lease) []status.Lease {
 	}
 	list := []status.Lease{}
 	for _, p := range inside {
-		l := status.Lease{PID: p.PID, User: userName(p.UID), Command: p.Command, Since: metav1.Now()}
-		if first, seen := since[p.PID]; seen {
+		l := status.Lease{ID: p.Lease, PID: p.PID, User: userName(p.UID), Command: p.Command, Since: metav1.Now()}
+		if first, seen := since[p.PID]; !p.Since.IsZero() {
+			l.Since = metav1.NewTime(p.Since)
+		} else if seen {
 			l.Since = first
 		}
 		list = append(list, l)

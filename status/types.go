@@ -117,6 +117,9 @@ type Object struct {
 
 // Lease is one process, or command, inside a session.
 type Lease struct {
+	// ID is set for a command that somebody was let in with; PID is then the
+	// oldest of its processes, User who asked for it.
+	ID      string      `json:"id,omitempty"`
 	PID     int         `json:"pid"`
 	User    string      `json:"user,omitempty"`
 	Command string      `json:"command,omitempty"`

@@ -20,6 +20,7 @@ import (
 	"coppice.dev/reconcile/kernel/image"
 	"coppice.dev/reconcile/kernel/inspect"
 	"coppice.dev/reconcile/kernel/journal"
+	"coppice.dev/reconcile/kernel/lease"
 	"coppice.dev/reconcile/kernel/namespace"
 	"coppice.dev/reconcile/kernel/processes"
 	"coppice.dev/reconcile/kernel/rmtree"
@@ -96,6 +97,7 @@ func (k *Kernel) open(cfg Config) error {
 	}
 	notes := journal.Journal{Layout: k.layout}
 	k.group = processes.Driver{Controller: controller, Groups: groups, Rooms: k.room, Strays: new(processes.Strays)}
+	k.group.Leases = lease.Book{Folder: k.layout.Leases(), Group: k.group.Path}
 	if err := k.group.FindStrays(); err != nil {
 		return err
 	}
@@ -233,6 +235,9 @@ func (k *Kernel) Room() *namespace.Room { return k.room }
 // Group returns the folder of a session's cgroup, "" if the machine has no
 // cgroup v2.
 func (k *Kernel) Group(session string) string { return k.group.Path(session) }
+
+// Leases is the book of the commands that people are let into sessions with.
+func (k *Kernel) Leases() lease.Book { return k.group.Leases }
 
 // Close lets go of the lock. Sessions stay as they are.
 func (k *Kernel) Close() error {

@@ -112,6 +112,10 @@ func (l Layout) View(session string) string { return filepath.Join(l.Views(), se
 // Scratch is a folder for mounts that live shorter than one step.
 func (l Layout) Scratch() string { return filepath.Join(l.Run, "scratch") }
 
+// Leases is the folder with a folder for each session that people were let into,
+// and a file in it for each command.
+func (l Layout) Leases() string { return filepath.Join(l.Run, "leases") }
+
 // Status is the folder of the status files.
 func (l Layout) Status() string { return filepath.Join(l.Run, "status") }
 

@@ -1,6 +1,9 @@
 package object
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Process is one process that holds or uses something.
 type Process struct {
@@ -8,6 +11,10 @@ type Process struct {
 	Command string `json:"command,omitempty"`
 	UID     int    `json:"uid"`
 	Path    string `json:"path,omitempty"` // what it holds, where that is known
+	// Lease is set for a command that somebody was let into a session with, which
+	// may be several processes; UID is then who that is, and Since when.
+	Lease string    `json:"lease,omitempty"`
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Observed is one object as it was seen.

@@ -223,7 +223,6 @@ func TestLeaseGoes(t *testing.T) {
 // how it ended.
 func TestDaemonDies(t *testing.T) {
 	const role = "KEEPER_TEST_DAEMON"
-	s := session(t)
 	if os.Getenv(role) != "" {
 		conn, namespace := os.NewFile(3, "conn"), os.NewFile(4, "namespace")
 		o := person("echo ready; read x; exit 5")
@@ -233,6 +232,7 @@ func TestDaemonDies(t *testing.T) {
 		}
 		select {} // until it is killed
 	}
+	s := session(t)
 	ours, theirs := pair(t)
 	defer ours.Close()
 	daemon := exec.Command("/proc/self/exe", "-test.run=^TestDaemonDies$")

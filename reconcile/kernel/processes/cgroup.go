@@ -47,6 +47,10 @@ func FindGroups() (string, error) {
 // from what another hook has started.
 const hookPrefix = "hook-"
 
+// keepers is the group beside those of the sessions of the processes that run
+// commands for people. It is nobody's session.
+const keepers = ".keepers"
+
 // group is a session's cgroup; "" where there is no cgroup v2.
 func (d Driver) group(session string) string {
 	if d.Groups == "" {
@@ -217,6 +221,10 @@ func (d Driver) Path(session string) string { return d.group(session) }
 // Close removes the group of all sessions if there are none.
 func (d Driver) Close() error {
 	if d.Groups == "" {
+		return nil
+	}
+	// The keepers' is empty when nobody waits for a command.
+	if err := unix.Rmdir(filepath.Join(d.parent(), keepers)); errors.Is(err, unix.EBUSY) {
 		return nil
 	}
 	err := unix.Rmdir(d.parent())

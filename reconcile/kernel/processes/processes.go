@@ -18,11 +18,13 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/kernel/holders"
+	"coppice.dev/reconcile/kernel/lease"
 	"coppice.dev/reconcile/object"
 )
 
@@ -40,6 +42,8 @@ type Driver struct {
 	// Groups is the mount point of the cgroup v2 tree; "" if there is none.
 	Groups string
 	Rooms  Rooms
+	// Leases are the commands that people were let in with.
+	Leases lease.Book
 	// Strays is where is kept which processes were found outside of all that; nil
 	// if they are not looked for.
 	Strays *Strays
@@ -51,6 +55,13 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 		return nil, err
 	}
 	owners := d.Strays.sessions()
+	noted, err := d.Leases.Sessions()
+	if err != nil {
+		return owners, err
+	}
+	for _, session := range noted {
+		owners = append(owners, object.SessionOwner(session))
+	}
 	if d.Groups == "" {
 		return owners, nil
 	}
@@ -62,7 +73,7 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 		return owners, fmt.Errorf("look for cgroups: %w", err)
 	}
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") { // the keepers are in one with a dot
 			owners = append(owners, object.SessionOwner(e.Name()))
 		}
 	}
@@ -73,6 +84,10 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 // wanted counts as there.
 func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Object) ([]object.Observed, error) {
 	users, err := d.users(owner.Name)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := d.describe(owner.Name, users)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +107,17 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 			return nil, fmt.Errorf("look at cgroup: %w", err)
 		}
 	}
+	if !there && len(known) == 0 { // what is noted of leases is the last to go
+		noted, err := d.Leases.Sessions()
+		if err != nil {
+			return nil, err
+		}
+		there = slices.Contains(noted, owner.Name)
+	}
 	if !there {
 		return nil, nil
 	}
-	for _, pid := range users {
-		seen.Users = append(seen.Users, holders.Describe(pid))
-	}
+	seen.Users = inside
 	for _, o := range known {
 		seen.Spec, seen.Print = o.Spec, object.PrintOf(o.Spec)
 		break
@@ -137,10 +157,13 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 			}
 		}
 		if d.Groups == "" {
-			return nil
+			return d.Leases.Forget(session)
 		}
 		// Somebody may have come in meanwhile, or may not be quite gone.
 		err = removeGroup(d.group(session))
+		if err == nil {
+			return d.Leases.Forget(session)
+		}
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}

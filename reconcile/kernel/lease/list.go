@@ -1,0 +1,203 @@
+package lease
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sessions names the sessions that something is noted of.
+func (b Book) Sessions() ([]string, error) {
+	if b.Folder == "" {
+		return nil, nil // nothing is kept account of
+	}
+	entries, err := os.ReadDir(b.Folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for leases: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// List returns a session's leases, the oldest first, and removes those that are
+// over.
+func (b Book) List(session string) ([]Lease, error) {
+	if b.Folder == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(filepath.Join(b.Folder, session))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for leases: %w", err)
+	}
+	var list []Lease
+	for _, e := range entries {
+		id, is := strings.CutSuffix(e.Name(), ".json")
+		if !is || strings.HasPrefix(id, ".") {
+			continue
+		}
+		l := b.lease(session, id)
+		text, err := os.ReadFile(l.File)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has just ended
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read lease: %w", err)
+		}
+		if err := json.Unmarshal(text, &l.Record); err != nil {
+			l.Command = "?" // spoiled; it is still somebody's
+		}
+		alive, err := b.look(&l)
+		if err != nil {
+			return nil, err
+		}
+		if alive {
+			list = append(list, l)
+		}
+	}
+	slices.SortFunc(list, func(a, b Lease) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
+	return list, nil
+}
+
+// look tells whether a lease lasts, and removes one that does not.
+func (b Book) look(l *Lease) (bool, error) {
+	if l.Group != "" {
+		var err error
+		if l.PIDs, err = members(l.Group); err != nil {
+			return false, err
+		}
+	}
+	if len(l.PIDs) > 0 || l.Keeper.runs() || l.Keeper.PID == 0 && time.Since(l.Since) < starting {
+		return true, nil
+	}
+	if l.Group != "" {
+		err := removeGroup(l.Group)
+		if errors.Is(err, unix.EBUSY) {
+			return true, nil // somebody is just coming or going
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, remove(l.File)
+}
+
+// runs reports whether the keeper is there.
+func (k Keeper) runs() bool {
+	if k.PID <= 0 {
+		return false
+	}
+	started, err := StartOf(k.PID)
+	return err == nil && started == k.Started
+}
+
+// StartOf returns when a process was started, field 22 of proc_pid_stat(5). One
+// that has ended and was not waited for is gone: fs.ErrNotExist.
+func StartOf(pid int) (uint64, error) {
+	fields, err := stat(pid)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// FamilyOf returns the parent of a process and its session (setsid(2)); zeros if
+// it is gone.
+func FamilyOf(pid int) (parent, session int) {
+	fields, err := stat(pid)
+	if err != nil {
+		return 0, 0
+	}
+	parent, _ = strconv.Atoi(fields[1]) // the kernel writes numbers
+	session, _ = strconv.Atoi(fields[3])
+	return parent, session
+}
+
+// stat returns the fields of proc_pid_stat(5) from the third on.
+func stat(pid int) ([]string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if errors.Is(err, unix.ESRCH) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The second field is a name in brackets, which may hold anything.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 20 {
+		return nil, fmt.Errorf("read state of process %d: it has %d fields", pid, len(fields))
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return nil, fs.ErrNotExist
+	}
+	return fields, nil
+}
+
+// members returns the processes in a cgroup and below, none if it is gone.
+func members(group string) ([]int, error) {
+	var pids []int
+	err := filepath.WalkDir(group, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !e.IsDir() {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
+			return nil // removed meanwhile, or of threads only
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the lease's cgroup: %w", err)
+	}
+	return pids, nil
+}
+
+// removeGroup removes a cgroup and those that were made below it.
+func removeGroup(group string) error {
+	entries, err := os.ReadDir(group)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove the lease's cgroup: %w", err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeGroup(filepath.Join(group, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := unix.Rmdir(group); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the lease's cgroup: %w", err)
+	}
+	return nil
+}
