@@ -2,8 +2,11 @@ package processes
 
 import (
 	"cmp"
+	"fmt"
 	"math"
+	"os"
 	"slices"
+	"strings"
 
 	"coppice.dev/reconcile/kernel/holders"
 	"coppice.dev/reconcile/kernel/lease"
@@ -38,11 +41,18 @@ func (d Driver) describe(session string, users []int) ([]object.Process, error) 
 		}
 	}
 	for _, pid := range users {
-		if !told[pid] {
+		if !told[pid] && !d.leased(pid) {
 			list = append(list, holders.Describe(pid))
 		}
 	}
 	return list, nil
+}
+
+// leased reports whether a process is in some lease's cgroup: one that came since
+// they were looked at. One that has gone since is nobody's to tell of.
+func (d Driver) leased(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	return err != nil || strings.Contains(string(text), "/coppice-"+d.Controller+"/") && strings.Contains(string(text), "/"+lease.Prefix)
 }
 
 // startedBy returns the processes of the command that a keeper runs: its child,
