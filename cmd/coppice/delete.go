@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coppice.dev/manifests"
+	"coppice.dev/reconcile/fault"
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
@@ -111,15 +112,21 @@ func (c *cli) delete(ref reference) error {
 		}
 		folder = filepath.Dir(at)
 	}
+	wish := func() error { return nil }
 	if !isMissing && ref.noun.kind == spec.KindSession {
 		// Whoever says so means it, however many go with it.
-		if err := c.wishes().Wish(ref.name, file.Metadata.UID); err != nil {
-			return err
-		}
+		wish = func() error { return c.wishes().Wish(ref.name, file.Metadata.UID) }
+	}
+	unsaid := wish()
+	if unsaid != nil && fault.ReasonOf(unsaid) != fault.NoSpace {
+		return unsaid
 	}
 	there, err := manifests.Remove(folder, key)
 	if err != nil {
 		return err
+	}
+	if unsaid != nil && wish() != nil { // nor is there room now
+		fmt.Fprintf(c.errOut, "Note: %s goes, unless too many go at once (see coppice get): %v\n", ref, unsaid)
 	}
 	if !there && isMissing {
 		return missing

@@ -96,7 +96,7 @@ func TestFaultOpenFiles(t *testing.T) {
 	h.write("good.yaml", session("good", directory(root)))
 	h.ready("good")
 	h.kill()
-	h.startAs(h.command("--workers", "16"))
+	h.startAs(h.command("--workers", "16", "--max-prune", "-1"))
 	files := func() int {
 		list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.daemon.Process.Pid))
 		must(t, err)
@@ -255,7 +255,7 @@ func TestFaultMemory(t *testing.T) {
 	t.Logf("ended by the kernel: %v", zombie(h.daemon.Process.Pid))
 	h.put(group+"/memory.limit_in_bytes", "-1")
 	h.kill()
-	h.start()
+	h.startAs(h.command("--max-prune", "-1"))
 	for i := range 20 {
 		h.ready(fmt.Sprintf("s%d", i))
 	}
