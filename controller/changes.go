@@ -18,9 +18,10 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	c.set, c.refs = set, refs
 	var doubtful []key
 	for k := range c.tended {
-		// What was not taken down because nobody knew may go now.
+		// What was not taken down because nobody knew may go now, or was held back
+		// and is confirmed. What is still not known needs no other look.
 		if kind, has := kinds[k.class]; has && k.class != classManifest {
-			if of := (manifests.Key{Kind: kind, Name: k.name}); before.MayHold(of) && !set.MayHold(of) {
+			if of := (manifests.Key{Kind: kind, Name: k.name}); !set.MayHold(of) {
 				doubtful = append(doubtful, k)
 			}
 		}
