@@ -43,6 +43,11 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	}
 	c.queue.add(doubtful...)
 	c.queue.add(changedFiles(before, set)...)
+	for _, name := range c.guard.all() {
+		if _, wished := c.Wishes.Wished(name); wished {
+			c.queue.renew(sessionKey(name))
+		}
+	}
 	for path := range set.Folders {
 		// Sessions that it lost may be back.
 		if k := (key{classManifest, path}); c.reports.known(k) {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"os/user"
 	"strconv"
 
@@ -13,6 +14,7 @@ import (
 // describe writes into a status what is known of the session beside how it is.
 func (p *pass) describe(s *status.Status) {
 	s.Objects = append(p.claims.objects(p.name), objectsOf(p.world, false)...)
+	s.Blockers, s.Advice = blockers(p.blockers), p.advice
 	s.Leases = leases(p.inside(), s.Leases)
 	s.Root, s.Namespace = "", ""
 	for _, o := range p.world.Objects {
@@ -35,6 +37,21 @@ func (p *pass) describe(s *status.Status) {
 		expires := metav1.NewTime(p.record.Admitted.Add(ttl.Duration))
 		s.Expires = &expires
 	}
+}
+
+// blockers tells who is in the way, and what frees what they hold.
+func blockers(holders []object.Process) []status.Blocker {
+	const most = 50 // a fork bomb has more
+	var list []status.Blocker
+	for _, h := range holders[:min(len(holders), most)] {
+		b := status.Blocker{PID: h.PID, Command: h.Command, Path: h.Path, Free: h.Free}
+		if h.PID != 0 {
+			b.User = userName(h.UID)
+			b.Free = cmp.Or(b.Free, "kill "+strconv.Itoa(h.PID))
+		}
+		list = append(list, b)
+	}
+	return list
 }
 
 // leases tells who is inside, and since when they have been seen there.

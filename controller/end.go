@@ -206,6 +206,7 @@ func (p *pass) stillInside(reason, why string, inside []object.Process) {
 	if ready := p.report.now().Status.Condition(status.ConditionReady); ready == nil || ready.Reason != reason {
 		p.report.event(status.EventNormal, reason, why+"; it waits for those inside: "+fault.Holders(inside))
 	}
+	p.blockers, p.advice = inside, "wait for them, or end them"
 	p.next = 0
 	p.comeBack(forThoseInside)
 	p.finish(status.Verdict{
@@ -230,6 +231,7 @@ func (p *pass) terminating(reason, why string) {
 // again.
 func (p *pass) failEnding(err error) {
 	note := status.Explain(err)
+	p.blame(err)
 	p.report.event(status.EventWarning, note.Reason, note.Message)
 	pause := p.queue.failedWith(p.key, err)
 	p.tell(status.Verdict{

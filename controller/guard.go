@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -123,6 +124,13 @@ func (g *guard) kept(folder string) []string {
 	return slices.DeleteFunc(g.lost(folder), func(name string) bool { return !g.held[name] })
 }
 
+// all returns all that are held.
+func (g *guard) all() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Sorted(maps.Keys(g.held))
+}
+
 // lost returns the sessions of a folder whose manifests are gone and that have
 // not begun to go, sorted. It needs the lock.
 func (g *guard) lost(folder string) []string {
@@ -147,10 +155,7 @@ func (g *guard) wait(session string) {
 func (g *guard) waited() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var names []string
-	for name := range g.waiting {
-		names = append(names, name)
-	}
+	names := slices.Collect(maps.Keys(g.waiting))
 	clear(g.waiting)
 	return names
 }

@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,9 @@ type pass struct {
 	begun bool
 	// unready is set when a step was begun during which it cannot be used.
 	unready bool
+	// blockers are those in the way, and advice is what to do about it.
+	blockers []object.Process
+	advice   string
 	// held says why it is kept although its manifest is gone.
 	held string
 	// drift says whether the session runs what its manifests say.
@@ -222,6 +226,7 @@ func (p *pass) finish(v status.Verdict) {
 // fail tells that the pass failed, and that it is tried again.
 func (p *pass) fail(err error) {
 	note := status.Explain(err)
+	p.blame(err)
 	v := status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkRetrying}
 	was := p.report.now().Status.Condition(status.ConditionReady)
 	switch {
@@ -241,6 +246,13 @@ func (p *pass) fail(err error) {
 		p.queue.after(p.key, p.next)
 	}
 	p.tell(v, time.Now().Add(pause))
+}
+
+// blame notes who is in the way, and what to do about it.
+func (p *pass) blame(err error) {
+	if f, is := errors.AsType[*fault.Fault](fault.Known(err)); is {
+		p.blockers, p.advice = f.Holders, f.Hint
+	}
 }
 
 // tell writes a verdict and all else that is known of the session.

@@ -79,6 +79,10 @@ type Status struct {
 	Objects []Object `json:"objects,omitempty"`
 	// Sessions are the names of those that use a chroot or a profile.
 	Sessions []string `json:"sessions,omitempty"`
+	// Blockers are those that keep what has to be done from being done.
+	Blockers []Blocker `json:"blockers,omitempty"`
+	// Advice is what to do about what is wrong; empty if that is not known.
+	Advice string `json:"advice,omitempty"`
 	// Leases are those inside a session.
 	Leases []Lease `json:"leases"`
 	// Events are the last things that happened, oldest first.
@@ -124,6 +128,17 @@ type Lease struct {
 	User    string      `json:"user,omitempty"`
 	Command string      `json:"command,omitempty"`
 	Since   metav1.Time `json:"since"`
+}
+
+// Blocker is a process that is in the way, or a loop device or a mount.
+type Blocker struct {
+	PID     int    `json:"pid,omitempty"`
+	User    string `json:"user,omitempty"`
+	Command string `json:"command,omitempty"`
+	// Path is what it holds.
+	Path string `json:"path,omitempty"`
+	// Free is the command that frees it.
+	Free string `json:"free"`
 }
 
 // Event is something that happened, with how often it did in a row.

@@ -89,7 +89,9 @@ func Holders(list []object.Process) string {
 			break
 		}
 		name := fmt.Sprintf("pid %d", p.PID)
-		if p.Command != "" {
+		if p.PID == 0 {
+			name = p.Command
+		} else if p.Command != "" {
 			name += fmt.Sprintf(" (%s)", p.Command)
 		}
 		if p.Path != "" {

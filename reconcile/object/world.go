@@ -15,6 +15,9 @@ type Process struct {
 	// may be several processes; UID is then who that is, and Since when.
 	Lease string    `json:"lease,omitempty"`
 	Since time.Time `json:"since,omitzero"`
+	// Free is the command that frees what it holds; empty for kill. A holder that
+	// is no process (a loop device, a mount) has it, and no PID.
+	Free string `json:"free,omitempty"`
 }
 
 // Observed is one object as it was seen.

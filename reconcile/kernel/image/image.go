@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -296,7 +297,7 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 		}
 		if err := unix.Unmount(path, unix.UMOUNT_NOFOLLOW); errors.Is(err, unix.EBUSY) {
 			return &fault.Fault{
-				Reason: fault.Busy, Doing: "unmount image at " + path, Err: err, Holders: holders.Below(path),
+				Reason: fault.Busy, Doing: "unmount image at " + path, Err: err, Holders: slices.Concat(holders.Below(path), holders.Loops(path)),
 				Hint: "end these processes, or leave the folder with them",
 			}
 		} else if err != nil && !errors.Is(err, unix.EINVAL) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -214,7 +215,7 @@ func (d Views) Destroy(_ context.Context, seen object.Observed) error {
 // by its path. Whoever is inside the session uses another mount of the same
 // file system.
 func inTheWay(path string, e *mounttable.Entry) []object.Process {
-	if found := holders.Below(path); len(found) > 0 {
+	if found := slices.Concat(holders.Below(path), holders.Loops(path)); len(found) > 0 {
 		return found
 	}
 	return holders.OfDevice(unix.Mkdev(uint32(e.Major), uint32(e.Minor)))
