@@ -73,7 +73,7 @@ by hand; it is the same thing.`,
 		}
 	}
 	add(groupAsk, newApply(c), newDelete(c), newPrune(c), newValidate(c))
-	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWait(c))
+	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWhy(c), newWait(c))
 	add(groupUse, newExec(c), newRun(c))
 	root.AddCommand(newVersion(c))
 	return root

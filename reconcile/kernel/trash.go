@@ -28,7 +28,8 @@ func (k *Kernel) EmptyTrash(ctx context.Context) error {
 }
 
 // TendTrash empties the trash whenever something is put into it, until the
-// context ends. Errors are reported, and tried again.
+// context ends, when nobody else wants the disk. Errors are reported, and tried
+// again.
 func (k *Kernel) TendTrash(ctx context.Context, report func(error)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -39,7 +40,7 @@ func (k *Kernel) TendTrash(ctx context.Context, report func(error)) {
 		case <-k.trashed:
 		case <-timer.C:
 		}
-		if err := k.EmptyTrash(ctx); err != nil && ctx.Err() == nil {
+		if err := quietly(func() error { return k.EmptyTrash(ctx) }); err != nil && ctx.Err() == nil {
 			report(err)
 			timer.Reset(retry)
 		}
