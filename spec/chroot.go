@@ -36,6 +36,10 @@ type ChrootSpec struct {
 	CommandPrefix []string `json:"commandPrefix,omitempty"`
 	// Environment is what commands find in their environment.
 	Environment *Environment `json:"environment,omitempty"`
+	// Isolation gives each command namespaces of its own.
+	Isolation *Isolation `json:"isolation,omitempty"`
+	// Limits bound what sessions may use.
+	Limits *Limits `json:"limits,omitempty"`
 }
 
 // Source holds exactly one of its kinds.

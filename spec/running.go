@@ -27,7 +27,8 @@ func (a Admitted) WithSession(s *Session) Admitted {
 // its manifests now say, and that a running session cannot take. What is written
 // in the session itself can be changed in place, but for what it is grown from.
 // What a chroot says about commands (access, personality, shell, prefix,
-// environment) is not looked at: it is no reason to end a session.
+// environment, isolation, limits) is not looked at: it is no reason to end a
+// session.
 func NeedsRecreate(running, wanted Admitted) []string {
 	if running.ChrootName != wanted.ChrootName {
 		if wanted.ChrootName == "" {

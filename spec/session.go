@@ -34,6 +34,10 @@ type SessionSpec struct {
 	User string `json:"user,omitempty"`
 	// Environment is added to the chroot's.
 	Environment *Environment `json:"environment,omitempty"`
+	// Isolation goes before the chroot's, field by field.
+	Isolation *Isolation `json:"isolation,omitempty"`
+	// Limits go before the chroot's, field by field.
+	Limits *Limits `json:"limits,omitempty"`
 }
 
 // Expose says what of a session is seen on the host.

@@ -31,7 +31,7 @@ func (c *checker) mapping(node *yaml.Node, t reflect.Type, path string) (any, bo
 
 // knownHere lists the fields there are, if that is of use.
 func knownHere(names []string) string {
-	const most = 12
+	const most = 16
 	if len(names) > most {
 		return ""
 	}

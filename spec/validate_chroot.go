@@ -42,6 +42,7 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 		}
 		errs = append(errs, validateWord(at.Child("commandPrefix").Index(i), word)...)
 	}
+	errs = append(errs, validateLimits(at.Child("limits"), c.Limits)...)
 	return append(errs, validateEnvironment(at.Child("environment"), c.Environment)...)
 }
 

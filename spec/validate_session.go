@@ -47,5 +47,6 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 	if s.User != "" {
 		errs = append(errs, validatePerson(at.Child("user"), s.User)...)
 	}
+	errs = append(errs, validateLimits(at.Child("limits"), s.Limits)...)
 	return append(errs, validateEnvironment(at.Child("environment"), s.Environment)...)
 }

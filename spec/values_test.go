@@ -73,9 +73,9 @@ func TestAllIsGood(t *testing.T) {
 		manifest("Chroot", "a", `{source: {loopback: {path: /a.img, offset: 1048576}}, union: {type: none}}`),
 		manifest("Chroot", "a", `{source: {directory: {path: /}, location: /srv/x}, union: {type: none}}`),
 		manifest("Chroot", "a", `{source: {btrfsSnapshot: {subvolume: /a/, snapshotDirectory: /b}}, union: {type: none}}`),
-		manifest("Chroot", "a", `{description: d, aliases: [b], source: {file: {path: /a}}, access: {users: [u], groups: [g.h], rootUsers: [_r], rootGroups: ['domain\u'], source: {users: [u]}}, personality: linux32, shell: /bin/sh, commandPrefix: [env, A=b], environment: {set: {A: b}, filter: '^X'}}`),
+		manifest("Chroot", "a", `{description: d, aliases: [b], source: {file: {path: /a}}, access: {users: [u], groups: [g.h], rootUsers: [_r], rootGroups: ['domain\u'], source: {users: [u]}}, personality: linux32, shell: /bin/sh, commandPrefix: [env, A=b], isolation: {network: true}, limits: {cpu: 2}, environment: {set: {A: b}, filter: '^X'}}`),
 		manifest("Profile", "a", `{mounts: [{type: bind, source: /a, target: /a, options: [rbind, ro, nosuid], optional: true}, {type: tmpfs, target: /t, size: 1G, options: [mode=1777, noexec, nr_inodes=5k]}, {type: proc, options: [hidepid=2, ro]}, {type: devpts, options: [newinstance, gid=5]}], copyFiles: [/a], nssDatabases: [passwd, rpc], hooks: [{name: a, phase: recover, command: [/a, ''], place: Session, timeout: 1s, order: -5}, {name: b, file: /b, phase: stop}, {name: c, command: [/c], undo: [/d]}]}`),
-		manifest("Session", "a", `{chrootRef: {name: c}, profileRef: {name: p}, profile: {}, ttl: 1h, expose: Tree, deletionPolicy: Wait, gracePeriod: 0s, updateStrategy: Recreate, user: bob, environment: {set: {A: ''}, filter: x}}`),
+		manifest("Session", "a", `{chrootRef: {name: c}, profileRef: {name: p}, profile: {}, ttl: 1h, expose: Tree, deletionPolicy: Wait, gracePeriod: 0s, updateStrategy: Recreate, user: bob, environment: {set: {A: ''}, filter: x}, isolation: {network: false, pid: true, ipc: true, noNewPrivileges: true}, limits: {memory: 1Gi, pids: 10, cpu: 500m, rlimits: {nofile: {soft: 1, hard: -1}}}}`),
 	} {
 		for _, o := range objects(t, text) {
 			written, err := yaml.Marshal(o)

@@ -89,7 +89,11 @@ func (c *compiler) processes() { c.add(object.GroupInside, "processes", Ending(c
 // Ending says how those inside a session are ended.
 func Ending(record Record) object.Processes {
 	s := record.Session.Session
-	p := object.Processes{Wait: s.DeletionPolicy == spec.DeletionWait}
+	limits := record.Session.Confinement()
+	p := object.Processes{
+		Wait:   s.DeletionPolicy == spec.DeletionWait,
+		Limits: object.Limits{Memory: limits.Memory, PIDs: limits.PIDs, CPU: limits.MilliCPU},
+	}
 	if s.GracePeriod != nil {
 		p.Grace = s.GracePeriod.Duration
 	}

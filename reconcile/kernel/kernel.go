@@ -97,7 +97,10 @@ func (k *Kernel) open(cfg Config) error {
 	}
 	notes := journal.Journal{Layout: k.layout}
 	k.group = processes.Driver{Controller: controller, Groups: groups, Rooms: k.room, Strays: new(processes.Strays)}
-	k.group.Leases = lease.Book{Folder: k.layout.Leases(), Group: k.group.Path}
+	if k.group.Limiter, err = processes.FindLimits(groups); err != nil {
+		return err
+	}
+	k.group.Leases = lease.Book{Folder: k.layout.Leases(), Group: k.group.Path, Tasks: k.group.Tasks}
 	if err := k.group.FindStrays(); err != nil {
 		return err
 	}

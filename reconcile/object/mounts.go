@@ -109,10 +109,20 @@ type Processes struct {
 	Grace time.Duration `json:"grace,omitempty"`
 	// Wait leaves the processes alone: whoever destroys must wait for them.
 	Wait bool `json:"wait,omitempty"`
+	Limits
+}
+
+// Limits bound what all of a session's processes may use together; 0 is no limit.
+type Limits struct {
+	// Memory is in bytes, CPU in thousandths of a processor.
+	Memory int64 `json:"memory,omitempty"`
+	PIDs   int64 `json:"pids,omitempty"`
+	CPU    int64 `json:"cpu,omitempty"`
 }
 
 // Kind implements Spec.
 func (Processes) Kind() Kind { return KindProcesses }
 
-// Identity implements Spec: how processes are ended can change while they run.
+// Identity implements Spec: how processes are ended and what they may use can
+// change while they run.
 func (Processes) Identity() Spec { return Processes{} }

@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
 )
 
 func TestMain(m *testing.M) {
@@ -426,6 +428,22 @@ func TestResources(t *testing.T) {
 	o.Resources = map[string]Resource{"patience": {1, 1}}
 	if _, f := output(t, s, o); f.Failed == nil || f.Failed.Reason != "Invalid" {
 		t.Errorf("an unknown limit: %+v", f)
+	}
+}
+
+func TestConfine(t *testing.T) {
+	o := Order{PID: true}
+	hard := int64(-1)
+	o.Confine(spec.Confinement{Network: true, NoNewPrivileges: true, Rlimits: map[string]spec.Rlimit{"nofile": {Soft: 64, Hard: &hard}, "core": {}}})
+	want := Order{Network: true, NoNewPrivileges: true, Resources: map[string]Resource{"nofile": {64, Unlimited}, "core": {}}}
+	if diff := cmp.Diff(want, o); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for name := range resources { // what a manifest may name is what there is
+		text := "apiVersion: coppice.dev/v1alpha1\nkind: Session\nmetadata: {name: s}\nspec: {chrootRef: {name: c}, limits: {rlimits: {" + name + ": {soft: 1}}}}\n"
+		if _, problems := spec.Parse("test.yaml", []byte(text)); len(problems) > 0 {
+			t.Errorf("%s: %v", name, problems)
+		}
 	}
 }
 

@@ -116,7 +116,7 @@ func (c *Conn) fill(into []byte, first bool) (files []*os.File, err error) {
 			}
 		}
 		switch {
-		case err != nil:
+		case err != nil && !errors.Is(err, io.EOF):
 			return files, fmt.Errorf("receive frame: %w", err)
 		case tooMany:
 			return files, fmt.Errorf("receive frame: more than %d files ride on it", maxFiles)

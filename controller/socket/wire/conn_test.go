@@ -103,7 +103,7 @@ func TestWrongFramesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Close()
-		if f, _, err := NewConn(b).Receive(); err == nil || errors.Is(err, io.EOF) && err == io.EOF {
+		if f, _, err := NewConn(b).Receive(); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("%s: received %+v, %v", name, f, err)
 		}
 	}

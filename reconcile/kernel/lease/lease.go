@@ -62,6 +62,8 @@ type Lease struct {
 	Group string
 	// File is where its record is.
 	File string
+	// Tasks are files by which a thread joins what limits the session beside.
+	Tasks []string
 	// PIDs are the processes in its cgroup.
 	PIDs []int
 }
@@ -72,6 +74,9 @@ type Book struct {
 	Folder string
 	// Group returns a session's cgroup; "" if the machine has no cgroup v2.
 	Group func(session string) string
+	// Tasks returns the files by which a thread joins what limits a session
+	// beside that group; nil if there never are any.
+	Tasks func(session string) []string
 }
 
 // ErrEnding is returned for a session that has no cgroup any more, or not yet.
@@ -81,6 +86,9 @@ var ErrEnding = errors.New("the session is just being made or ended")
 func (b Book) Take(session string, r Record) (Lease, error) {
 	l := b.lease(session, strings.ToLower(rand.Text()[:10]))
 	l.Record = r
+	if b.Tasks != nil {
+		l.Tasks = b.Tasks(session)
+	}
 	if err := os.MkdirAll(filepath.Dir(l.File), 0o700); err != nil {
 		return l, fmt.Errorf("enter lease: %w", err)
 	}

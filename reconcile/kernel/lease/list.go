@@ -37,6 +37,12 @@ func (b Book) Sessions() ([]string, error) {
 	return names, nil
 }
 
+// Knows reports whether there is a lease of that name.
+func (b Book) Knows(session, id string) bool {
+	_, err := os.Stat(b.lease(session, id).File)
+	return err == nil
+}
+
 // List returns a session's leases, the oldest first, and removes those that are
 // over.
 func (b Book) List(session string) ([]Lease, error) {

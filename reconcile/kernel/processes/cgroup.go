@@ -60,7 +60,10 @@ func (d Driver) group(session string) string {
 }
 
 // parent is the group of all sessions of this controller.
-func (d Driver) parent() string { return filepath.Join(d.Groups, "coppice-"+d.Controller) }
+func (d Driver) parent() string { return filepath.Join(d.Groups, d.name()) }
+
+// name is what that group is called.
+func (d Driver) name() string { return "coppice-" + d.Controller }
 
 // Join opens the group that a command of the session is to be started in, for
 // syscall.SysProcAttr.CgroupFD. It is nil where there is no cgroup v2.

@@ -41,18 +41,23 @@ func (d Driver) describe(session string, users []int) ([]object.Process, error) 
 		}
 	}
 	for _, pid := range users {
-		if !told[pid] && !d.leased(pid) {
+		if !told[pid] && !d.leased(session, pid) {
 			list = append(list, holders.Describe(pid))
 		}
 	}
 	return list, nil
 }
 
-// leased reports whether a process is in some lease's cgroup: one that came since
-// they were looked at. One that has gone since is nobody's to tell of.
-func (d Driver) leased(pid int) bool {
+// leased reports whether a process is in a lease's cgroup: it came since they
+// were looked at. One that has gone since is nobody's to tell of.
+func (d Driver) leased(session string, pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	return err != nil || strings.Contains(string(text), "/coppice-"+d.Controller+"/") && strings.Contains(string(text), "/"+lease.Prefix)
+	if err != nil {
+		return true
+	}
+	_, below, is := strings.Cut(string(text), "/"+session+"/"+lease.Prefix)
+	id, _, _ := strings.Cut(strings.SplitN(below, "\n", 2)[0], "/")
+	return is && d.Leases.Knows(session, id)
 }
 
 // startedBy returns the processes of the command that a keeper runs: its child,

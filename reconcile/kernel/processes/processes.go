@@ -42,6 +42,8 @@ type Driver struct {
 	// Groups is the mount point of the cgroup v2 tree; "" if there is none.
 	Groups string
 	Rooms  Rooms
+	// Limiter knows where limits are set; nil if none are.
+	Limiter *Limiter
 	// Leases are the commands that people were let in with.
 	Leases lease.Book
 	// Strays is where is kept which processes were found outside of all that; nil
@@ -59,7 +61,11 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 	if err != nil {
 		return owners, err
 	}
-	for _, session := range noted {
+	old, err := d.oldSessions()
+	if err != nil {
+		return owners, err
+	}
+	for _, session := range append(noted, old...) {
 		owners = append(owners, object.SessionOwner(session))
 	}
 	if d.Groups == "" {
@@ -112,30 +118,46 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 		if err != nil {
 			return nil, err
 		}
-		there = slices.Contains(noted, owner.Name)
+		there = slices.Contains(noted, owner.Name) || slices.ContainsFunc(d.oldGroups(owner.Name), exists)
 	}
 	if !there {
 		return nil, nil
 	}
 	seen.Users = inside
-	for _, o := range known {
-		seen.Spec, seen.Print = o.Spec, object.PrintOf(o.Spec)
-		break
+	if len(known) > 0 {
+		// How they are ended is asked when they are; the kernel is told of limits.
+		spec, _ := known[0].Spec.(object.Processes)
+		limits, note, err := d.limits(owner.Name, spec.Limits)
+		if err != nil {
+			return nil, err
+		}
+		if note != "" {
+			seen.Note = strings.TrimPrefix(seen.Note+"; "+note, "; ")
+		}
+		spec.Limits = limits
+		seen.Spec, seen.Print = spec, object.PrintOf(spec)
 	}
 	return []object.Observed{seen}, nil
 }
 
 // Create implements driver.Driver.
-func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) error {
+func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) error {
+	return d.Amend(ctx, o)
+}
+
+// Amend implements driver.Driver: it sets limits. How processes are ended is
+// asked when they are.
+func (d Driver) Amend(_ context.Context, o object.Object) error {
 	group, err := d.Join(o.Owner.Name)
 	if group != nil {
 		group.Close()
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	spec, _ := o.Spec.(object.Processes)
+	return d.setLimits(o.Owner.Name, spec.Limits)
 }
-
-// Amend implements driver.Driver: how processes are ended is asked when they are.
-func (d Driver) Amend(context.Context, object.Object) error { return nil }
 
 // Destroy implements driver.Driver: TERM, then KILL after the grace time, then
 // the group. With Wait it ends nobody, and says who is inside.
@@ -156,11 +178,10 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 				return err
 			}
 		}
-		if d.Groups == "" {
-			return d.Leases.Forget(session)
-		}
 		// Somebody may have come in meanwhile, or may not be quite gone.
-		err = removeGroup(d.group(session))
+		if err = d.removeOld(session); err == nil && d.Groups != "" {
+			err = removeGroup(d.group(session))
+		}
 		if err == nil {
 			return d.Leases.Forget(session)
 		}
