@@ -32,8 +32,8 @@ func recall(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("recall which folders held manifests: %w", err)
 	}
 	var known map[string]string
-	if json.Unmarshal(text, &known) != nil { // what a power cut left of it
-		return nil, nil
+	if json.Unmarshal(text, &known) != nil {
+		known = nil // what a power cut left of it
 	}
 	return known, nil
 }

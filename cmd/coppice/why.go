@@ -219,10 +219,10 @@ func (a answer) print(to io.Writer, columns int, now time.Time) {
 		if !c.Since.IsZero() {
 			since = " for " + age(&c.Since, now)
 		}
-		paragraph(to, columns, "  "+c.Reason+since+": ", "    ", c.Message)
+		paragraph(to, columns, "  "+c.Reason+since+": ", c.Message)
 	}
 	if a.Doing != "" {
-		paragraph(to, columns, "  doing: ", "    ", a.Doing)
+		paragraph(to, columns, "  doing: ", a.Doing)
 	}
 	if len(a.Blockers) > 0 {
 		fmt.Fprintln(to, "in the way:")
@@ -240,7 +240,7 @@ func (a answer) print(to io.Writer, columns int, now time.Time) {
 	if len(a.Do) > 0 {
 		fmt.Fprintln(to, "what to do:")
 		for _, line := range a.Do {
-			paragraph(to, columns, "  ", "    ", line)
+			paragraph(to, columns, "  ", line)
 		}
 	}
 	if a.Retry != nil {
@@ -248,9 +248,10 @@ func (a answer) print(to io.Writer, columns int, now time.Time) {
 	}
 }
 
-// paragraph prints a text below a first and further indentations, broken between
+// paragraph prints a text after its first words, what follows indented, broken between
 // words; its own lines stay lines of their own.
-func paragraph(to io.Writer, columns int, first, further, text string) {
+func paragraph(to io.Writer, columns int, first, text string) {
+	const further = "    "
 	indent := first
 	for line := range strings.Lines(strings.TrimRight(text, "\n")) {
 		at := 0

@@ -102,7 +102,7 @@ tried again: 2026-11-23 12:00:08 (in 8s)
 
 func TestParagraph(t *testing.T) {
 	var out strings.Builder
-	paragraph(&out, 20, "  why: ", "    ", "one two three four five\nand a line of its own")
+	paragraph(&out, 20, "  why: ", "one two three four five\nand a line of its own")
 	const want = "  why: one two three\n    four five\n    and a line of\n    its own\n"
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)

@@ -46,7 +46,7 @@ func TestDifference(t *testing.T) {
 	for _, row := range []struct{ want, got, difference string }{
 		{"a\nb", "a\nb", ""},
 		{"a\nb", "a", "  missing: b"},
-		{"a", "a\na\nb", "  too much: a\n  too much: b"},
+		{"a\nb", "b\na\nb\nc", "  too much: b\n  too much: c"},
 	} {
 		if got := difference(row.want, row.got); got != row.difference {
 			t.Errorf("difference of %q and %q: %q, want %q", row.want, row.got, got, row.difference)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"coppice.dev/reconcile/kernel/enter"
@@ -153,7 +154,7 @@ func (h *host) tree(folder string, add func(string, ...any)) error {
 				text = fmt.Sprintf("%x", sha256.Sum256([]byte(h.plain(text))))
 			}
 		case e.Type().IsRegular():
-			text = fmt.Sprint(info.Size())
+			text = strconv.FormatInt(info.Size(), 10)
 		}
 		add("file: %s %s %s", path, info.Mode(), text)
 		return nil

@@ -83,7 +83,7 @@ func TestWhyItWaits(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- inside.Wait() }()
 	t.Cleanup(func() { _ = inside.Process.Kill() })
-	h.is("a", "entered", func(s status.Status) bool {
+	h.is("a", "entered", func(status.Status) bool {
 		return h.exec("a", "true") == "" && len(h.pids("a")) > 0
 	})
 	h.remove("a.yaml")

@@ -207,7 +207,9 @@ func TestFaultReadOnlyState(t *testing.T) {
 	tells(t, h.because("late", "ReadOnly"), h.state, "read-only", "mount -o remount,rw ")
 	h.works("good")
 	h.remove("gone.yaml")
-	s := h.is("gone", "told of", func(s status.Status) bool { return s.Phase == status.Terminating && s.Condition(status.ConditionReady).Reason == "ReadOnly" })
+	s := h.is("gone", "told of", func(s status.Status) bool {
+		return s.Phase == status.Terminating && s.Condition(status.ConditionReady).Reason == "ReadOnly"
+	})
 	tells(t, s.Condition(status.ConditionReady).Message, "read-only", "mount -o remount,rw ")
 	h.kill()
 	out, err := h.command("--once").CombinedOutput()

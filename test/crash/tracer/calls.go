@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"maps"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -65,12 +66,10 @@ var calls = merge(legacy, map[int]call{
 	unix.SYS_PIDFD_SEND_SIGNAL: {name: "pidfd_send_signal", path: -1},
 })
 
-func merge(maps ...map[int]call) map[int]call {
+func merge(lists ...map[int]call) map[int]call {
 	all := map[int]call{}
-	for _, m := range maps {
-		for number, c := range m {
-			all[number] = c
-		}
+	for _, m := range lists {
+		maps.Copy(all, m)
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package tracer_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +68,7 @@ func TestEndsAtTheCall(t *testing.T) {
 		if !result.Killed || len(result.Calls) != row.at.Call || !strings.Contains(result.Last(), "mkdir") {
 			t.Errorf("%s: result %+v", row.at, result)
 		}
-		failed, is := result.Err.(*exec.ExitError)
+		failed, is := errors.AsType[*exec.ExitError](result.Err)
 		if !is || failed.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Errorf("%s: it ended by %v", row.at, result.Err)
 		}
