@@ -14,7 +14,6 @@ func forget() error {
 	ownLimits()
 	// Where it may not, the command stays what the daemon is.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0)
 	for signal := 1; signal <= 64; signal++ {
 		if err := heed(signal); err != nil {
 			return fmt.Errorf("heed signal %d: %w", signal, err)
@@ -56,7 +55,8 @@ func sigaction(signal int, set, get *action) error {
 // hidden in new files, no privileges but those that come with the user, and the
 // execution domain that was asked for.
 func plain(o Order) error {
-	unix.Umask(0o022) // the thread's own, since it shares no attributes
+	unix.Umask(0o022)                             // the thread's own, since it shares no attributes
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) // the thread's, too
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
 		return fmt.Errorf("unblock signals: %w", err)
 	}
