@@ -171,6 +171,7 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	source.Refresh() // so that the controller knows what is wanted when it starts
 	others.Go(func() { source.Run(ctx) })
 	others.Go(func() { hear(ctx, k, c, log) })
+	others.Go(func() { attend(ctx, k, c, log) })
 	others.Go(func() {
 		k.TendTrash(ctx, func(err error) { log.Error(err, "Something in the trash cannot be removed; it is tried again") })
 	})
@@ -194,6 +195,21 @@ func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log l
 			return
 		}
 		log.Error(fault.Known(err), "Not told of drift; sessions are looked at from time to time instead")
+		select {
+		case <-ctx.Done():
+		case <-time.After(deafness):
+		}
+	}
+}
+
+// attend passes on who comes and goes.
+func attend(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger) {
+	for ctx.Err() == nil {
+		err := k.Leases().Watch(ctx, func(session string) { c.Touch(object.SessionOwner(session)) })
+		if err == nil {
+			return
+		}
+		log.Error(fault.Known(err), "Not told of who comes and goes; sessions are looked at from time to time instead")
 		select {
 		case <-ctx.Done():
 		case <-time.After(deafness):

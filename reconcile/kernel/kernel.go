@@ -67,7 +67,7 @@ func Open(cfg Config) (*Kernel, error) {
 	for _, folder := range []struct {
 		path string
 		mode fs.FileMode
-	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}} {
+	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}, {l.Leases(), 0o700}} {
 		if err := os.MkdirAll(folder.path, folder.mode); err != nil {
 			return nil, fault.Disk("prepare folder", err)
 		}

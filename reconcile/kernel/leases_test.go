@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -152,6 +153,15 @@ func TestLeaseLastsWithWhatIsLeft(t *testing.T) {
 		t.Skip("there is no cgroup v2 on this machine")
 	}
 	must(t, cmd.Wait())
+	told := make(chan string, 100)
+	watched := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { watched <- h.kernel.Leases().Watch(ctx, func(session string) { told <- session }) }()
+	defer func() {
+		cancel()
+		must(t, <-watched)
+	}()
+	<-told // that there is a lease
 	users := h.users("s")
 	if len(users) != 1 || users[0].Lease != l.ID || users[0].PID == cmd.Process.Pid {
 		t.Fatalf("inside: %+v", users)
@@ -159,6 +169,11 @@ func TestLeaseLastsWithWhatIsLeft(t *testing.T) {
 	left, err := os.FindProcess(users[0].PID)
 	must(t, err)
 	must(t, left.Kill())
+	select {
+	case <-told: // its cgroup is empty
+	case <-time.After(10 * time.Second):
+		t.Error("not told that the last process went")
+	}
 	// The keeper that was noted is this test, which lives: it is another's now.
 	text := fmt.Sprintf(`{"command":"sleep","since":%q,"keeper":{"pid":%d,"started":1}}`, time.Now().Format(time.RFC3339Nano), os.Getpid())
 	must(t, os.WriteFile(l.File, []byte(text), 0o600))

@@ -143,10 +143,11 @@ func (b Book) Release(l Lease) error {
 // Forget removes what is noted of a session's leases. Their cgroups go with the
 // session's.
 func (b Book) Forget(session string) error {
-	if b.Folder == "" {
+	folder := filepath.Join(b.Folder, session)
+	if _, err := os.Lstat(folder); b.Folder == "" || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := os.RemoveAll(filepath.Join(b.Folder, session)); err != nil {
+	if err := os.RemoveAll(folder); err != nil {
 		return fmt.Errorf("forget leases: %w", err)
 	}
 	return nil
