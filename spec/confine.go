@@ -16,8 +16,7 @@ type Isolation struct {
 	// PID gives it process numbers of its own, and a /proc that shows them; what
 	// it has started ends with it.
 	PID *bool `json:"pid,omitempty"`
-	// IPC gives it System V and POSIX message queues, semaphores and shared
-	// memory of its own.
+	// IPC gives it System V IPC and POSIX message queues of its own.
 	IPC *bool `json:"ipc,omitempty"`
 	// NoNewPrivileges keeps setuid programs from gaining anything: no sudo.
 	NoNewPrivileges *bool `json:"noNewPrivileges,omitempty"`

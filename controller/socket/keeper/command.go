@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type command struct {
 // ended.
 func (c *command) stay(conn *wire.Conn) error {
 	defer c.drop()
+	debug.SetGCPercent(50) // it was off, to begin sooner
 	waited := make(chan error, 1)
 	go func() { waited <- c.wait() }()
 	started := wire.Started{PID: c.pid, Lease: c.order.Lease, Note: c.note}

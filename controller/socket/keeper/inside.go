@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"coppice.dev/controller/socket/wire"
 )
 
 // run starts the command inside the session.
@@ -21,7 +24,11 @@ func run(namespace *os.File, o Order, std standard) (*command, error) {
 	defer null.Close()
 	r := &room{order: o, namespace: namespace, std: std, null: null}
 	if o.Group != "" {
-		if r.group, err = os.Open(o.Group); err != nil {
+		r.group, err = os.Open(o.Group)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ending(o)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("open the lease's cgroup: %w", err)
 		}
 		defer r.group.Close()
@@ -199,9 +206,13 @@ func (r *room) fork(c *command, program string, slave *os.File) error {
 	case errors.Is(err, unix.EAGAIN):
 		return invalid("%s: cannot be started: the most processes that the user, the session or the machine may have are running", program)
 	case errors.Is(err, unix.ENODEV):
-		return invalid("%s: session %s is just being ended", program, o.Session)
+		return ending(o)
 	}
 	return fmt.Errorf("run %s: %w", program, err)
+}
+
+func ending(o Order) error {
+	return &refusal{wire.Failed{Error: wire.Error{Reason: "NotReady", Message: fmt.Sprintf("session %s is just being ended", o.Session)}}}
 }
 
 func numbers(list []int) []uint32 {

@@ -201,6 +201,23 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
+// A session that is being ended takes its cgroup along.
+func TestNoGroup(t *testing.T) {
+	s := session(t)
+	lease := group(t)
+	if lease == "" {
+		t.Fatal("cgroup v2 is needed")
+	}
+	if err := unix.Rmdir(lease); err != nil {
+		t.Fatal(err)
+	}
+	o := person("exit 0")
+	o.Group = lease
+	if _, f := output(t, s, o); f.Failed == nil || f.Failed.Reason != "NotReady" {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestLeaseGoes(t *testing.T) {
 	s := session(t)
 	lease := group(t)

@@ -24,9 +24,9 @@ const (
 	fdOrder
 )
 
-// frugal is the environment of a keeper: it does little and lives long. The
-// command gets none of it.
-var frugal = []string{"GOGC=25", "GOMEMLIMIT=24MiB", "GOMAXPROCS=2"}
+// frugal is the environment of a keeper, which is to begin at once, then does
+// little and lives long. The command gets none of it.
+var frugal = []string{"GOGC=off", "GOMEMLIMIT=24MiB", "GOMAXPROCS=2"}
 
 // Start starts a keeper for a client's connection, of which nothing may have
 // been read ahead, and a session's mount namespace. Both stay open here; the

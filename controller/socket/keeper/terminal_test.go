@@ -105,6 +105,17 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+func TestTerminalWithProcessesOfItsOwn(t *testing.T) {
+	s := session(t)
+	o := person("tty; ps -o pid=,tpgid= -p $$ | tr -s ' '; exit 4")
+	o.PID = true
+	c, screen, _ := atTerminal(t, s, o, nil)
+	screen.expect(t, "/dev/pts/0\r\n 2 2\r\n")
+	if f, _ := c.next(t); f.Exited == nil || f.Exited.Code != 4 {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestTerminalHangsUp(t *testing.T) {
 	s := session(t)
 	_, screen, started := atTerminal(t, s, person("echo ready; sleep 1000"), nil)

@@ -221,16 +221,31 @@ func removeGroup(path string) error {
 // Path returns the folder of the session's group; "" where there is no cgroup v2.
 func (d Driver) Path(session string) string { return d.group(session) }
 
+// anySession reports whether there is the group of a session.
+func (d Driver) anySession() bool {
+	entries, err := os.ReadDir(d.parent())
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.IsDir() && e.Name() != keepers })
+}
+
 // Close removes the group of all sessions if there are none.
 func (d Driver) Close() error {
 	if d.Groups == "" {
 		return nil
 	}
-	// The keepers' is empty when nobody waits for a command.
-	if err := unix.Rmdir(filepath.Join(d.parent(), keepers)); errors.Is(err, unix.EBUSY) {
+	// The keepers' is empty when nobody waits for a command. The last may just be
+	// leaving, after its session.
+	err := unix.Rmdir(filepath.Join(d.parent(), keepers))
+	for range 20 {
+		if !errors.Is(err, unix.EBUSY) || d.anySession() {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+		err = unix.Rmdir(filepath.Join(d.parent(), keepers))
+	}
+	if errors.Is(err, unix.EBUSY) {
 		return nil
 	}
-	err := unix.Rmdir(d.parent())
+	err = unix.Rmdir(d.parent())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("remove cgroup %s: %w", d.parent(), err)
 	}
