@@ -217,6 +217,9 @@ func (p *pass) stillInside(reason, why string, inside []object.Process) {
 
 // terminating tells, before anything goes, that the session goes.
 func (p *pass) terminating(reason, why string) {
+	if s := p.report.now().Status; s.Phase == status.Terminating && s.NextRetry != nil {
+		return // who was in the way stays to be seen until it is known that nobody is
+	}
 	if ready := p.report.now().Status.Condition(status.ConditionReady); ready == nil || ready.Reason != reason {
 		p.report.event(status.EventNormal, reason, why)
 	}

@@ -47,6 +47,8 @@ type host struct {
 	t                                *testing.T
 	base, manifests, state, run, log string
 	daemon                           *exec.Cmd
+	// guarded is set to have a mass deletion be held back.
+	guarded bool
 	// given are mount points below the prefix that are the test's own.
 	given []string
 }
@@ -95,7 +97,11 @@ func (h *host) clean() {
 	}
 }
 
+// command is the daemon's. Tests take many manifests away at once, and mean it.
 func (h *host) command(args ...string) *exec.Cmd {
+	if !h.guarded {
+		args = append([]string{"--max-prune", "-1"}, args...)
+	}
 	return exec.Command(bin+"/coppiced", append([]string{"--manifest-dir", h.manifests, "--state-dir", h.state, "--run-dir", h.run, "--resync", "1s"}, args...)...)
 }
 

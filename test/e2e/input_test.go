@@ -63,6 +63,7 @@ func (h *host) keptAs(rooms string, names []string, what string) {
 // after the other.
 func TestManifestsThatVanish(t *testing.T) {
 	h := newHost(t)
+	h.guarded = true
 	h.start()
 	names := h.crowd(h.manifests, 14)
 	before := h.rooms(names)
@@ -116,6 +117,7 @@ func TestManifestsThatVanish(t *testing.T) {
 // manifests was.
 func TestFolderThatIsNotItself(t *testing.T) {
 	h := newHost(t)
+	h.guarded = true
 	disk := h.base + "/disk"
 	must(t, os.Mkdir(disk, 0o755))
 	must(t, unix.Mount("coppice-test", disk, "tmpfs", 0, "size=1m"))
@@ -167,6 +169,7 @@ func TestFolderThatIsNotItself(t *testing.T) {
 // which most of it is missing.
 func TestASyncThatLosesFiles(t *testing.T) {
 	h := newHost(t)
+	h.guarded = true
 	must(t, os.Remove(h.manifests))
 	h.shell("mkdir -p repo/.worktrees/one; ln -s .worktrees/one repo/current; ln -s repo/current m")
 	h.start()
