@@ -21,6 +21,10 @@ func identityOf(fd int, inode uint64) (string, error) {
 	return fmt.Sprintf("%08x%08x-%d", uint32(st.Fsid.Val[0]), uint32(st.Fsid.Val[1]), inode), nil
 }
 
+// making ends the name of a memory that is not whole. It is always the same, so
+// that a crash leaves one at most, which the next start removes.
+const making = ".new"
+
 // recall reads which folders held manifests when they were last looked at. Of a
 // memory that is lost nothing is known, as on the first day.
 func recall(path string) (map[string]string, error) {
@@ -38,16 +42,25 @@ func recall(path string) (map[string]string, error) {
 	return known, nil
 }
 
+// tidy removes what a crash has left of a memory.
+func tidy(path string) error {
+	if _, err := os.Lstat(path + making); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.Remove(path + making); err != nil {
+		return fmt.Errorf("remove what a crash has left: %w", err)
+	}
+	return nil
+}
+
 // remember writes it; nothing to be remembered is no file.
 func remember(path string, known map[string]string) error {
 	text, err := json.Marshal(known)
 	switch {
 	case err != nil:
 	case len(known) > 0:
-		// The name of what is not whole is always the same, so that a crash leaves
-		// nothing that gathers.
-		if err = os.WriteFile(path+".new", append(text, '\n'), 0o600); err == nil {
-			err = os.Rename(path+".new", path)
+		if err = os.WriteFile(path+making, append(text, '\n'), 0o600); err == nil {
+			err = os.Rename(path+making, path)
 		}
 	default:
 		if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {

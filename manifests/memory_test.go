@@ -82,6 +82,13 @@ func TestMemoryThatIsLost(t *testing.T) {
 			t.Error("what cannot be remembered is in the way of what is seen")
 		}
 	}
+	if err := os.WriteFile(memory+making, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, memory, Folder{Path: m}).Refresh()
+	if _, err := os.Stat(memory + making); err == nil {
+		t.Error("what a crash left of a memory is still there")
+	}
 	if lapses != 1 {
 		t.Errorf("told %d times that it cannot be remembered, want once", lapses)
 	}

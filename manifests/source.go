@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -71,7 +72,7 @@ func (s *Source) recalled() Set {
 		return s.current
 	}
 	known, err := recall(s.Memory)
-	s.lapse(err)
+	s.lapse(errors.Join(err, tidy(s.Memory)))
 	s.known = map[string]string{}
 	before := Set{folders: map[string]folderState{}}
 	for path, identity := range known {

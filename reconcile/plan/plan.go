@@ -219,14 +219,14 @@ func (d *difference) keepRootInUse() {
 		return
 	}
 	for _, a := range d.addresses {
-		_, there := d.seen[a]
-		closed = closed || a.Group() == object.GroupHome && !there && d.verdicts[a].create
+		// What has to be made for the root to stand on is not under it now.
+		closed = closed || a.Group() < object.GroupRoot && d.verdicts[a].create
 	}
 	for _, a := range d.addresses {
 		v := d.verdicts[a]
 		if !v.dragged && a.Group() > object.GroupRoot {
-			// Nothing can be made in a namespace that nobody can enter,
-			// or noted in a home that is not there.
+			// Nothing can be made in a namespace that nobody can enter, or whose
+			// root has lost its ground, or noted in a home that is not there.
 			if closed && (v.create || v.amend) {
 				*v = verdict{}
 			}

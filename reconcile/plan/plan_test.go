@@ -179,6 +179,10 @@ func TestMake(t *testing.T) {
 			with(with(seen(without(all, dev, pts, proc, hook)...), namespace.Address, damaged("its pin holds no namespace")), processes.Address,
 				func(o *object.Observed) { o.Users = []object.Process{{PID: 7}} }), plan.Policy{}, `
 			held Destroy 4-root/namespace (InUse): its pin holds no namespace, but processes are inside: 1`},
+		{"nor in a root that has lost its ground", all,
+			with(seen(without(all, upper, dev, pts, hook)...), processes.Address,
+				func(o *object.Observed) { o.Users = []object.Process{{PID: 7}} }), plan.Policy{}, `
+			held Destroy 4-root/namespace (InUse): 3-write/upper is made anew, but processes are inside: 1`},
 		{"nor is anything noted in a home that has to wait for them", all,
 			with(seen(without(all, home, upper, hook)...), processes.Address,
 				func(o *object.Observed) { o.Users = []object.Process{{PID: 7}} }), plan.Policy{}, `
