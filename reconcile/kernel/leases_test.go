@@ -9,9 +9,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"coppice.dev/reconcile/kernel/enter"
 	"coppice.dev/reconcile/kernel/lease"
@@ -139,6 +143,65 @@ func TestEndingOneSessionLeavesTheOther(t *testing.T) {
 	}
 	if users := h.users("b"); len(users) != 1 || users[0].Command != "build of b" {
 		t.Errorf("inside b: %+v", users)
+	}
+}
+
+// People who come in while a session ends either do not get in, or are ended with
+// it; nothing is left of them.
+func TestLettingInWhileItEnds(t *testing.T) {
+	h := newHost(t)
+	s := programs(inline(spec.Source{Directory: &spec.DirectorySource{Path: h.root("root")}}, nil))
+	s.GracePeriod = &metav1.Duration{Duration: 20 * time.Millisecond}
+	h.converge(h.session("s", s))
+	book := h.kernel.Leases()
+	namespace, err := h.kernel.Room().Open("s")
+	must(t, err)
+	defer namespace.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	must(t, err)
+	defer null.Close()
+	var people sync.WaitGroup
+	var in atomic.Int32
+	for range 4 {
+		people.Go(func() {
+			for range 20 {
+				l, err := book.Take("s", lease.Record{Command: "x", Since: time.Now()})
+				if errors.Is(err, lease.ErrEnding) {
+					return
+				}
+				if err != nil {
+					if !errors.Is(err, os.ErrNotExist) {
+						t.Error(err)
+					}
+					return
+				}
+				cmd := &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1001"}, Env: []string{"PATH=/bin"}, Stdin: null, Stdout: null, Stderr: null}
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+				if l.Group != "" {
+					group, err := os.Open(l.Group)
+					if err != nil {
+						continue // it has just gone
+					}
+					cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
+					defer group.Close()
+				}
+				if err := enter.Start(namespace, cmd); err == nil {
+					in.Add(1)
+					people.Go(func() { _ = cmd.Wait() }) // ended by a signal
+				}
+			}
+		})
+	}
+	until(t, "some are inside", func() bool { return in.Load() > 8 })
+	h.to(object.SessionOwner("s"), nil)
+	people.Wait() // all of them have ended, or it would hang
+	must(t, namespace.Close())
+	h.to(object.SessionOwner("s"), nil)
+	if _, err := os.Stat(filepath.Join(h.layout.Leases(), "s")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was noted of leases: %v", err)
+	}
+	if users := h.users("s"); len(users) > 0 {
+		t.Errorf("inside: %+v", users)
 	}
 }
 

@@ -98,13 +98,15 @@ func TestSignals(t *testing.T) {
 
 func TestSignalsReachTheGroup(t *testing.T) {
 	s := session(t)
-	c, _, _ := talk(t, s, person("sleep 1000 & echo ready; wait; exit 9"))
-	if err := c.Send(wire.Frame{Signal: &wire.Signal{Number: int(unix.SIGINT)}}); err != nil {
+	c, _, out := talk(t, s, person("sleep 1000 & echo ready; echo $!; wait; exit 9"))
+	child := number(t, line(t, out))
+	if err := c.Send(wire.Frame{Signal: &wire.Signal{Number: int(unix.SIGTERM)}}); err != nil {
 		t.Fatal(err)
 	}
-	if f, _ := c.next(t); f.Exited == nil || f.Exited.Signal != int(unix.SIGINT) {
-		t.Errorf("after INT: %+v", f.Exited)
+	if f, _ := c.next(t); f.Exited == nil || f.Exited.Signal != int(unix.SIGTERM) {
+		t.Errorf("after TERM: %+v", f.Exited)
 	}
+	eventually(t, "the child hears it, too", func() bool { return !alive(child) })
 }
 
 func TestEndOfInput(t *testing.T) {

@@ -103,7 +103,9 @@ func (b Book) Take(session string, r Record) (Lease, error) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 			err = ErrEnding
 		}
-		return l, errors.Join(fmt.Errorf("make the lease's cgroup: %w", err), remove(l.File))
+		err = errors.Join(fmt.Errorf("make the lease's cgroup: %w", err), remove(l.File))
+		_ = os.Remove(filepath.Dir(l.File)) // if it is the only one: the session may be gone for good
+		return l, err
 	}
 	return l, nil
 }
