@@ -518,3 +518,28 @@ func pour(b *testing.B, in, out *os.File) {
 		b.Fatalf("wc says %q, %v", text, err)
 	}
 }
+
+// A group of version 1 has the command in it from its first instruction.
+func TestTasks(t *testing.T) {
+	const tree = "/sys/fs/cgroup/pids"
+	if _, err := os.Stat(tree + "/tasks"); err != nil {
+		t.Skip("this machine has no pids controller of cgroup v1: ", err)
+	}
+	s := session(t)
+	group := filepath.Join(tree, fmt.Sprintf("coppice-test-keeper-%d", os.Getpid()))
+	if err := os.Mkdir(group, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		eventually(t, "the group goes", func() bool { return unix.Rmdir(group) == nil })
+	})
+	if err := os.WriteFile(filepath.Join(group, "pids.max"), []byte("3"), 0); err != nil {
+		t.Fatal(err)
+	}
+	o := person("cat /proc/self/cgroup | grep pids; sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait")
+	o.Tasks = []string{filepath.Join(group, "tasks")}
+	text, f := output(t, s, o)
+	if f.Failed != nil || !strings.Contains(text, ":/"+filepath.Base(group)+"\n") || !strings.Contains(text, "fork") {
+		t.Errorf("%+v, saying %q", f, text)
+	}
+}

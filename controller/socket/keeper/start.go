@@ -57,7 +57,8 @@ func Start(conn, namespace *os.File, order Order) (*os.Process, error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(group.Fd())
 	}
 	// The running program itself, even if its file has been replaced since.
-	process, err := os.StartProcess("/proc/self/exe", []string{Name}, attr)
+	// Who looks at the list of processes sees whose it is.
+	process, err := os.StartProcess("/proc/self/exe", []string{Name, order.Session, order.Lease}, attr)
 	if err != nil {
 		return nil, fmt.Errorf("start keeper: %w", err)
 	}
