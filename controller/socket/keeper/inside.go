@@ -37,9 +37,14 @@ func run(namespace *os.File, o Order, std standard) (*command, error) {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends here
-		var err error
+		err := errors.New("the command's keeper failed")
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%w: %v", err, p)
+			}
+			done <- err
+		}()
 		c, err = r.start()
-		done <- err
 	}()
 	err = <-done
 	return c, err

@@ -435,6 +435,23 @@ func TestResources(t *testing.T) {
 	}
 }
 
+func TestHostLimits(t *testing.T) {
+	const text = `Limit                     Soft Limit           Hard Limit           Units     
+Max cpu time              unlimited            unlimited            seconds   
+Max core file size        0                    unlimited            bytes     
+Max open files            1073741816           1073741816           files     
+Max locked memory         unlimited            unlimited            bytes     
+Max processes             63204                x                    processes 
+Max something new         1                    2                    things    
+`
+	want := map[string]Resource{
+		"cpu": {Unlimited, Unlimited}, "core": {0, Unlimited}, "nofile": {1024, 524288}, "memlock": {8 << 20, 8 << 20},
+	}
+	if diff := cmp.Diff(want, hostLimits(text)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestConfine(t *testing.T) {
 	o := Order{PID: true}
 	hard := int64(-1)

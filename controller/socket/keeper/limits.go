@@ -50,6 +50,7 @@ var resources = map[string]struct {
 // it gives to others is less.
 const (
 	mostFilesSoft = 1024
+	mostFilesHard = 512 << 10
 	mostLocked    = 8 << 20
 )
 
@@ -79,7 +80,7 @@ func hostLimits(text string) map[string]Resource {
 		}
 	}
 	if r, is := found["nofile"]; is {
-		found["nofile"] = Resource{Soft: min(r.Soft, mostFilesSoft), Hard: r.Hard}
+		found["nofile"] = Resource{Soft: min(r.Soft, mostFilesSoft), Hard: min(r.Hard, mostFilesHard)}
 	}
 	if r, is := found["memlock"]; is {
 		found["memlock"] = Resource{Soft: min(r.Soft, mostLocked), Hard: min(r.Hard, mostLocked)}

@@ -41,7 +41,7 @@ func Become() {
 
 // keep runs the command and waits for it. What went wrong is told to the client,
 // who is the only one there.
-func keep() error {
+func keep() (err error) {
 	// Whatever the daemon was started with beside: not for the command.
 	if err := unix.CloseRange(fdConn, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return err
@@ -51,6 +51,11 @@ func keep() error {
 		return err
 	}
 	defer conn.Close()
+	defer func() { // the client is the only one who can be told
+		if p := recover(); p != nil {
+			err = tell(conn, fmt.Errorf("the command's keeper failed: %v", p))
+		}
+	}()
 	namespace := os.NewFile(fdNamespace, "the session's namespace")
 	order, err := read(os.NewFile(fdOrder, "order"))
 	if err != nil {
