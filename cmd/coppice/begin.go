@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// readyTimeout is how long it is waited for a session to be ready by default.
+const readyTimeout = 10 * time.Minute
+
+// beginOptions are the flags of what begins a session.
+type beginOptions struct {
+	name, profile    string
+	source           bool
+	ttl, idleTimeout time.Duration
+	timeout          time.Duration
+}
+
+func (o *beginOptions) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.name, "name", "", "the session's name (default one that is free)")
+	flags.StringVar(&o.profile, "profile", "", "a profile to use instead of the chroot's; for root")
+	flags.BoolVar(&o.source, "source", false, "open the chroot's source itself, for writing, with nobody else")
+	flags.DurationVar(&o.ttl, "ttl", 0, "end the session after this time, whoever is inside")
+	flags.DurationVar(&o.idleTimeout, "idle-timeout", 0, "end the session when nobody has been inside for this time")
+	flags.DurationVar(&o.timeout, "timeout", readyTimeout, "how long to wait until the session is ready")
+}
+
+// request is what is asked for. A path is a folder of the host to grow from.
+func (o *beginOptions) request(chroot string) (wire.Begin, error) {
+	b := wire.Begin{Name: o.name, Chroot: chroot, Source: o.source, Profile: o.profile}
+	if filepath.IsAbs(chroot) {
+		b.Chroot, b.Folder = "", chroot
+	}
+	for _, time := range []struct {
+		flag  string
+		value time.Duration
+		into  **metav1.Duration
+	}{{"ttl", o.ttl, &b.TTL}, {"idle-timeout", o.idleTimeout, &b.IdleTimeout}} {
+		if time.value < 0 {
+			return b, usagef("--%s %s: it must be longer than nothing; leave it out for ever", time.flag, time.value)
+		}
+		if time.value > 0 {
+			*time.into = &metav1.Duration{Duration: time.value}
+		}
+	}
+	return b, nil
+}
+
+func newBegin(c *cli) *cobra.Command {
+	var o beginOptions
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "begin CHROOT|FOLDER",
+		Short: "Begin a session of your own, and print its name",
+		Long: `Begin a session of your own that grows from a chroot, or for root from a folder
+of the host, and print its name when it is ready. It lasts until it is ended, or
+until the machine is shut down.`,
+		Example: `  session=$(coppice begin bookworm)
+  coppice exec "$session" -- make
+  coppice end "$session"`,
+		Args:              ofAChroot,
+		ValidArgsFunction: c.completeFirst(spec.KindChroot),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ref, err := c.begin(cmd.Context(), o, args[0])
+			if err != nil {
+				return err
+			}
+			if wait {
+				err = c.waitUntilReady(cmd.Context(), ref, o.timeout)
+			}
+			if err != nil {
+				// Whoever does not hear its name cannot end it.
+				c.endAndWait(context.WithoutCancel(cmd.Context()), ref)
+				return err
+			}
+			fmt.Fprintln(c.out, ref.name)
+			return nil
+		},
+	}
+	o.register(cmd.Flags())
+	cmd.Flags().BoolVar(&wait, "wait", true, "wait until the session is ready")
+	return cmd
+}
+
+// ofAChroot wants one argument, the name of a chroot or a path.
+func ofAChroot(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 || args[0] == "" {
+		return usagef("of which chroot? Try %s CHROOT; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
+}
+
+// begin begins a session; it need not be ready yet.
+func (c *cli) begin(ctx context.Context, o beginOptions, chroot string) (reference, error) {
+	request, err := o.request(chroot)
+	if err != nil {
+		return reference{}, err
+	}
+	// It takes no time. An answer that nobody waits for would leave a session
+	// that nobody knows.
+	file, err := c.daemon().Begin(context.WithoutCancel(ctx), request)
+	if err != nil {
+		return reference{}, c.explain(err)
+	}
+	return reference{nounOf(spec.KindSession), file.Metadata.Name}, nil
+}
+
+// waitUntilReady waits until a session takes commands.
+func (c *cli) waitUntilReady(ctx context.Context, ref reference, timeout time.Duration) error {
+	ready := goal{condition: status.ConditionReady, value: string(metav1.ConditionTrue)}
+	return c.waitFor(ctx, ref, ready, timeout, c.progress(ref))
+}
