@@ -20,38 +20,28 @@ const readyTimeout = 10 * time.Minute
 
 // beginOptions are the flags of what begins a session.
 type beginOptions struct {
-	name, profile    string
-	source           bool
-	ttl, idleTimeout time.Duration
-	timeout          time.Duration
+	name, profile string
+	ttl, timeout  time.Duration
 }
 
 func (o *beginOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.name, "name", "", "the session's name (default one that is free)")
 	flags.StringVar(&o.profile, "profile", "", "a profile to use instead of the chroot's; for root")
-	flags.BoolVar(&o.source, "source", false, "open the chroot's source itself, for writing, with nobody else")
 	flags.DurationVar(&o.ttl, "ttl", 0, "end the session after this time, whoever is inside")
-	flags.DurationVar(&o.idleTimeout, "idle-timeout", 0, "end the session when nobody has been inside for this time")
 	flags.DurationVar(&o.timeout, "timeout", readyTimeout, "how long to wait until the session is ready")
 }
 
 // request is what is asked for. A path is a folder of the host to grow from.
 func (o *beginOptions) request(chroot string) (wire.Begin, error) {
-	b := wire.Begin{Name: o.name, Chroot: chroot, Source: o.source, Profile: o.profile}
+	b := wire.Begin{Name: o.name, Chroot: chroot, Profile: o.profile}
 	if filepath.IsAbs(chroot) {
 		b.Chroot, b.Folder = "", chroot
 	}
-	for _, time := range []struct {
-		flag  string
-		value time.Duration
-		into  **metav1.Duration
-	}{{"ttl", o.ttl, &b.TTL}, {"idle-timeout", o.idleTimeout, &b.IdleTimeout}} {
-		if time.value < 0 {
-			return b, usagef("--%s %s: it must be longer than nothing; leave it out for ever", time.flag, time.value)
-		}
-		if time.value > 0 {
-			*time.into = &metav1.Duration{Duration: time.value}
-		}
+	if o.ttl < 0 {
+		return b, usagef("--ttl %s: it must be longer than nothing; leave it out for ever", o.ttl)
+	}
+	if o.ttl > 0 {
+		b.TTL = &metav1.Duration{Duration: o.ttl}
 	}
 	return b, nil
 }

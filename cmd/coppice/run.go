@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -17,10 +16,6 @@ import (
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
-
-// abandoned is how long a session of run is kept with nobody inside: it goes also
-// when nobody is left who could end it.
-const abandoned = 5 * time.Minute
 
 // runOptions are the flags of run.
 type runOptions struct {
@@ -36,16 +31,13 @@ func newRun(c *cli) *cobra.Command {
 		Short: "Run a command in a session of its own, and leave nothing behind",
 		Long: `Run a command in a session that begins and ends with it; a login shell if none
 is given. The session grows from the chroot of that name, or for root from a
-folder of the host, whose path begins with a slash: "/" is the host itself. With
---source there is no session in between: what is written is written to the
-chroot's source, and nobody else may use it meanwhile.
+folder of the host, whose path begins with a slash: "/" is the host itself.
 
 The exit code is the command's; see exec for the others, and for terminals and
 signals. TERM, HUP and INT end the session too, whatever the command makes of
-them. If coppice itself is killed, the session ends after 5m with nobody inside,
-or after --idle-timeout.`,
+them. If coppice itself is killed, the command ends, and the session is there until
+it is ended, or until its --ttl is over.`,
 		Example: `  coppice run bookworm -- make
-  coppice run --source bookworm -- apt-get -y upgrade
   coppice run / -- apt-get install -y hello`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 || args[0] == "" {
@@ -72,11 +64,8 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 	}
 	// Chosen here, so that the session can be ended whatever happens meanwhile.
 	o.name = cmp.Or(o.name, "run-"+random())
-	if c.deaf() && o.plain() && !o.source && o.ttl == 0 {
+	if c.deaf() && o.plain() && o.ttl == 0 {
 		return c.runDirect(ctx, o, chroot, command)
-	}
-	if o.idleTimeout == 0 && !o.keep && !o.retain {
-		o.idleTimeout = abandoned
 	}
 	ref, err := c.begin(ctx, o.beginOptions, chroot)
 	if err != nil {

@@ -88,7 +88,7 @@ func TestBeginIsAskedForAsGiven(t *testing.T) {
 		want string
 	}{
 		{[]string{"--name", "n", "c"}, `{"name":"n","chroot":"c"}`},
-		{[]string{"--name", "n", "--source", "--ttl", "1h", "--idle-timeout", "5m", "c"}, `{"name":"n","chroot":"c","source":true,"ttl":"1h0m0s","idleTimeout":"5m0s"}`},
+		{[]string{"--name", "n", "--ttl", "1h", "c"}, `{"name":"n","chroot":"c","ttl":"1h0m0s"}`},
 		{[]string{"--name", "n", "--profile", "p", "/srv/root"}, `{"name":"n","folder":"/srv/root","profile":"p"}`},
 	} {
 		d.asked()
