@@ -54,3 +54,21 @@ func flush(folder string) error {
 	}
 	return nil
 }
+
+// DropNew is Drop for an object that nobody else has asked for yet: if there is
+// a manifest of it, the error is fs.ErrExist.
+func DropNew(folder string, key Key, text []byte) error {
+	draft, err := os.CreateTemp(folder, ".new-") // hidden: no look takes it for a manifest
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	_, err = draft.Write(text)
+	if err = errors.Join(err, draft.Chmod(0o644), draft.Close()); err == nil {
+		// Unlike rename(2), link(2) takes nobody's place.
+		err = os.Link(draft.Name(), filepath.Join(folder, FileName(key)))
+	}
+	if err = errors.Join(err, os.Remove(draft.Name())); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}

@@ -54,7 +54,7 @@ const DefaultProfile = "minimal"
 func Admit(s *Session, refs References, ephemeral bool) (Admitted, error) {
 	s = s.DeepCopy()
 	Default(s)
-	a := Admitted{Name: s.Name, Ephemeral: ephemeral, Session: s.Spec}
+	a := Admitted{Name: s.Name, Ephemeral: ephemeral, Owner: s.Owner(), Session: s.Spec}
 	switch {
 	case s.Spec.Chroot != nil:
 		a.Chroot = *s.Spec.Chroot
@@ -149,4 +149,10 @@ func (r References) profile(name string) (*Profile, error) {
 
 func notFound(kind, name string, known []string) error {
 	return &ReferenceError{Kind: kind, Name: name, Suggestion: Nearest(name, known)}
+}
+
+// Chroot returns the chroot of that name or alias.
+func (r References) Chroot(name string) (*Chroot, bool) {
+	c, err := r.chroot(name)
+	return c, err == nil
 }

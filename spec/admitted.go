@@ -13,6 +13,8 @@ type Admitted struct {
 	ProfileName string `json:"profileName,omitempty"`
 	// Ephemeral is set when the session's manifest does not survive a reboot.
 	Ephemeral bool `json:"ephemeral,omitempty"`
+	// Owner is the number of the user who began it; nil if nobody did.
+	Owner *int `json:"owner,omitempty"`
 	// Chroot is the chroot, defaulted.
 	Chroot ChrootSpec `json:"chroot"`
 	// Profile is the profile without the session's own additions, defaulted.

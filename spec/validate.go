@@ -76,6 +76,10 @@ func validateKey(at *field.Path, key string) field.ErrorList {
 	return nil
 }
 
+// ValidName reports whether an object may have that name. One that may is a
+// single part of a path.
+func ValidName(name string) bool { return len(validateName(field.NewPath("name"), name)) == 0 }
+
 func validateName(at *field.Path, name string) field.ErrorList {
 	if name == "" {
 		return field.ErrorList{field.Required(at, "every object has a name")}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,9 +30,12 @@ type options struct {
 	workers      int
 	resync       time.Duration
 	maxPrune     int
+	socketMode   uint32
+	socketGroup  string
 }
 
 func (o *options) register(flags *pflag.FlagSet) {
+	o.socketMode = 0o666
 	flags.StringArrayVar(&o.manifestDirs, "manifest-dir", nil,
 		"folder of manifests to watch; may be given more than once (default "+defaultManifestDir+")")
 	flags.StringVar(&o.stateDir, "state-dir", "/var/lib/coppice", "folder for what survives a reboot")
@@ -41,6 +45,8 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&o.logLevel, "log-level", "info", "error, info, debug or trace")
 	flags.IntVar(&o.workers, "workers", 4, "how many sessions are worked on at the same time")
+	flags.Var((*octal)(&o.socketMode), "socket-mode", "who may connect to the socket, as for chmod; what they may do is decided by the chroots' access lists")
+	flags.StringVar(&o.socketGroup, "socket-group", "", "the socket's group")
 	flags.IntVar(&o.maxPrune, "max-prune", controller.DefaultMaxPrune,
 		"how many of a folder's sessions may go at the same time without asking, if they are more than half of them; -1 for any number")
 	flags.DurationVar(&o.resync, "resync", 45*time.Second, "how often everything is looked at again without a cause")
@@ -108,4 +114,23 @@ func absolute(flag string, path *string) error {
 // within reports whether path is dir or below it.
 func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, dir+"/")
+}
+
+// octal is a file's mode on the command line.
+type octal uint32
+
+// String implements pflag.Value.
+func (o *octal) String() string { return fmt.Sprintf("%04o", uint32(*o)) }
+
+// Type implements pflag.Value.
+func (*octal) Type() string { return "mode" }
+
+// Set implements pflag.Value.
+func (o *octal) Set(text string) error {
+	mode, err := strconv.ParseUint(text, 8, 9)
+	if err != nil {
+		return errors.New("want a mode such as 0660")
+	}
+	*o = octal(mode)
+	return nil
 }

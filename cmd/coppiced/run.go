@@ -17,6 +17,7 @@ import (
 	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/controller"
+	"coppice.dev/controller/socket"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel"
@@ -70,7 +71,13 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	if o.once {
 		return o.convergeOnce(ctx, c, k, source, out)
 	}
-	return serve(ctx, c, k, source, log)
+	listener, err := o.listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	server := &socket.Server{Host: newHost(c, k), Status: l.Status(), People: socket.Getent{}, Log: log}
+	return serve(ctx, c, k, source, log, func(ctx context.Context) { answer(ctx, server, listener, log) })
 }
 
 // resolve makes the folders and takes links out of their paths: the kernel tells
@@ -163,7 +170,7 @@ func (o *options) convergeOnce(ctx context.Context, c *controller.Controller, k 
 }
 
 // serve converges until the context ends.
-func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, log logr.Logger) error {
+func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, log logr.Logger, answer func(context.Context)) error {
 	var others sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	defer others.Wait()
@@ -172,6 +179,7 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	others.Go(func() { source.Run(ctx) })
 	others.Go(func() { hear(ctx, k, c, log) })
 	others.Go(func() { attend(ctx, k, c, log) })
+	others.Go(func() { answer(ctx) })
 	others.Go(func() {
 		k.TendTrash(ctx, func(err error) { log.Error(err, "Something in the trash cannot be removed; it is tried again") })
 	})

@@ -39,15 +39,10 @@ type Begin struct {
 	Chroot string `json:"chroot,omitempty"`
 	// Folder is a folder of the host to grow from.
 	Folder string `json:"folder,omitempty"`
-	// Source asks for the chroot's source itself, for writing, with nobody else.
-	Source bool `json:"source,omitempty"`
 	// Profile is used instead of the chroot's; only root may.
 	Profile string `json:"profile,omitempty"`
-	// TTL and IdleTimeout end it by themselves.
-	TTL         *metav1.Duration `json:"ttl,omitempty"`
-	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
-	// RetainOnFailure keeps it when the command that it was begun for fails.
-	RetainOnFailure bool `json:"retainOnFailure,omitempty"`
+	// TTL ends it by itself.
+	TTL *metav1.Duration `json:"ttl,omitempty"`
 	// Labels are put on it.
 	Labels map[string]string `json:"labels,omitempty"`
 }

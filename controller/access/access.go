@@ -1,0 +1,124 @@
+// Package access decides who may do what with sessions. It is one plain function
+// over values: it looks nobody up, asks nothing and remembers nothing.
+//
+//   - Root of the host may do everything.
+//   - Who is in a chroot's users or groups may begin sessions of it, and run
+//     commands as themselves in those that are theirs, and in those that nobody
+//     began: sessions that a manifest of root's asks for.
+//   - Who is in its rootUsers or rootGroups may do so as root, too.
+//   - A session that somebody began is theirs alone.
+//   - Nobody but root of the host becomes a third person.
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"coppice.dev/spec"
+)
+
+// Person is somebody of the host.
+type Person struct {
+	UID  int
+	Name string
+	// Groups are the names of the groups that the person is in.
+	Groups []string
+}
+
+// String returns "alice (1000)".
+func (p Person) String() string {
+	if p.Name == "" {
+		return fmt.Sprintf("user %d", p.UID)
+	}
+	return fmt.Sprintf("%s (%d)", p.Name, p.UID)
+}
+
+// Action is what somebody wants to do.
+type Action string
+
+// The actions.
+const (
+	Begin Action = "begin" // a session of a chroot
+	Enter Action = "enter" // run a command in a session
+	End   Action = "end"   // end a session
+)
+
+// Request is what is to be decided on.
+type Request struct {
+	Who  Person
+	What Action
+	// Session is the session's name, for End and Enter.
+	Session string
+	// As is who the command is to run as, for Enter.
+	As Person
+	// Chroot is the chroot's name, and Lists are who may use it; nil is nobody.
+	Chroot string
+	Lists  *spec.Access
+	// Owner is the number of the user who began the session; nil if nobody did.
+	Owner *int
+}
+
+// Refusal says why something may not be done.
+type Refusal struct{ Why string }
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Why }
+
+// Decide returns nil if the request is granted, else a *Refusal.
+func Decide(r Request) error {
+	if r.Who.UID == 0 {
+		return nil
+	}
+	if r.What != Begin && r.Owner != nil && *r.Owner != r.Who.UID {
+		return refuse("session %s belongs to user %d, who alone may %s it, beside root", r.Session, *r.Owner, r.What)
+	}
+	switch {
+	case r.What == End && r.Owner == nil:
+		return refuse("session %s was asked for by a manifest, and ends when root takes that away", r.Session)
+	case r.What == End:
+		return nil
+	case r.What == Enter && r.As.UID != r.Who.UID && r.As.UID != 0:
+		return refuse("%s may run commands as themselves, or as root where they are listed for that; to run one as %s be root of the host", r.Who, r.As)
+	}
+	lists := r.Lists
+	if lists == nil {
+		lists = &spec.Access{}
+	}
+	asRoot := listed(r.Who, lists.RootUsers, lists.RootGroups)
+	if r.What == Enter && r.As.UID == 0 {
+		if asRoot {
+			return nil
+		}
+		return r.missing(" as root", "rootUsers", lists.RootUsers, "rootGroups", lists.RootGroups)
+	}
+	if asRoot || listed(r.Who, lists.Users, lists.Groups) {
+		return nil
+	}
+	return r.missing("", "users", lists.Users, "groups", lists.Groups)
+}
+
+func listed(p Person, users, groups []string) bool {
+	return slices.Contains(users, p.Name) && p.Name != "" || slices.ContainsFunc(p.Groups, func(g string) bool {
+		return g != "" && slices.Contains(groups, g)
+	})
+}
+
+// missing says which lists somebody is not in, and what is in them.
+func (r Request) missing(as, users string, names []string, groups string, groupNames []string) error {
+	of := "the session's chroot"
+	if r.Chroot != "" {
+		of = "chroot " + r.Chroot
+	}
+	return refuse("%s may not %s a session of %s%s: not in its %s (%s), and in none of its %s (%s); have root add you to one of them",
+		r.Who, r.What, of, as, users, orNobody(names), groups, orNobody(groupNames))
+}
+
+func orNobody(names []string) string {
+	if len(names) == 0 {
+		return "nobody"
+	}
+	return strings.Join(names, ", ")
+}
+
+func refuse(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }

@@ -1,0 +1,96 @@
+package socket
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coppice.dev/controller/access"
+	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// begin begins a session of the caller's own.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
+	var b wire.Begin
+	if err := decode(r, &b); err != nil {
+		return err
+	}
+	who, _, err := s.caller(r.Context())
+	if err != nil {
+		return err
+	}
+	session, request, err := s.asked(b, who)
+	if err != nil {
+		return err
+	}
+	if err := s.decide(request); err != nil {
+		return err
+	}
+	if problems := spec.Validate(session); len(problems) > 0 {
+		return fail(http.StatusBadRequest, "Invalid", "%s", problems[0])
+	}
+	if _, err := status.Read(s.Status, spec.KindSession, session.Name); err == nil {
+		return taken(session.Name)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.Host.Ask(session); errors.Is(err, fs.ErrExist) {
+		return taken(session.Name)
+	} else if err != nil {
+		return err
+	}
+	answer(w, http.StatusCreated, status.File{
+		TypeMeta: session.TypeMeta, Metadata: status.Metadata{Name: session.Name, Labels: session.Labels},
+		Status: status.Status{Phase: status.Pending},
+	})
+	return nil
+}
+
+func taken(name string) error {
+	return fail(http.StatusConflict, "AlreadyExists", "there is a session %q already; choose another name", name)
+}
+
+// asked returns the session that is asked for, and what is to be decided.
+func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.Request, error) {
+	request := access.Request{Who: who, What: access.Begin, Chroot: b.Chroot}
+	session := &spec.Session{
+		TypeMeta: metav1.TypeMeta{APIVersion: spec.APIVersion, Kind: spec.KindSession},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: b.Name, Labels: b.Labels, Annotations: map[string]string{spec.OwnerAnnotation: strconv.Itoa(who.UID)},
+		},
+		Spec: spec.SessionSpec{TTL: b.TTL},
+	}
+	stem := "session"
+	switch {
+	case (b.Chroot == "") == (b.Folder == ""):
+		return nil, request, fail(http.StatusBadRequest, "Invalid", "name a chroot, or a folder, and not both")
+	case (b.Folder != "" || b.Profile != "") && who.UID != 0:
+		return nil, request, fail(http.StatusForbidden, "Forbidden", "only root may grow a session from any folder, or choose its profile; name a chroot")
+	case b.Folder != "":
+		session.Spec.Chroot = &spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: b.Folder}}}
+	default:
+		chroot, there := s.Host.Chroot(b.Chroot)
+		if !there {
+			return nil, request, fail(http.StatusNotFound, "NotFound", "there is no chroot %q; see coppice get chroots", b.Chroot)
+		}
+		stem, request.Chroot, request.Lists = chroot.Name, chroot.Name, chroot.Spec.Access
+		session.Spec.ChrootRef = &spec.Reference{Name: chroot.Name}
+	}
+	if b.Profile != "" {
+		session.Spec.ProfileRef = &spec.Reference{Name: b.Profile}
+	}
+	if session.Name == "" {
+		const room = 63 - 1 - 8 // of what a name may have
+		session.Name = stem[:min(len(stem), room)] + "-" + strings.ToLower(rand.Text()[:8])
+	}
+	request.Session = session.Name
+	spec.Default(session)
+	return session, request, nil
+}

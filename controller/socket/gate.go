@@ -1,0 +1,68 @@
+package socket
+
+import (
+	"net"
+	"sync"
+)
+
+// share is how many connections one user may have open at a time, root aside.
+// Commands do not count: they are their keepers'.
+const share = 256
+
+// gate accepts connections. Whoever has their share already is shown out at
+// once, so that nobody can take all that the daemon has.
+type gate struct {
+	*net.UnixListener
+
+	mu   sync.Mutex
+	open map[int]int // connections by user
+}
+
+func newGate(l *net.UnixListener) *gate { return &gate{UnixListener: l, open: map[int]int{}} }
+
+// guest is a connection whose other end is known.
+type guest struct {
+	*net.UnixConn
+	peer  peer
+	leave func()
+}
+
+// Accept implements net.Listener.
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		conn, err := g.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		p, err := lookAt(conn)
+		if err != nil || !g.enter(p.uid) {
+			conn.Close()
+			continue
+		}
+		return &guest{conn, p, sync.OnceFunc(func() { g.left(p.uid) })}, nil
+	}
+}
+
+// Close implements net.Conn.
+func (c *guest) Close() error {
+	c.leave()
+	return c.UnixConn.Close()
+}
+
+func (g *gate) enter(uid int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if uid != 0 && g.open[uid] >= share {
+		return false
+	}
+	g.open[uid]++
+	return true
+}
+
+func (g *gate) left(uid int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open[uid]--; g.open[uid] == 0 {
+		delete(g.open, uid)
+	}
+}

@@ -1,0 +1,157 @@
+package socket
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"coppice.dev/controller/socket/keeper"
+	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
+)
+
+// The search paths inside, as login(1) gives them.
+const (
+	rootPath  = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	otherPath = "/usr/local/bin:/usr/bin:/bin"
+)
+
+// usualShell is what runs if no command is given and the chroot names no shell:
+// the one that every root has.
+const usualShell = "/bin/sh"
+
+// grace is the time between HUP and KILL for the command of a client who is gone,
+// where the session does not say.
+const grace = 5 * time.Second
+
+// orderOf says what a keeper is to run: a plain function of what was asked for,
+// what the session was admitted with, and who it runs as.
+func orderOf(e wire.Exec, admitted spec.Admitted, as Account) (keeper.Order, error) {
+	for _, n := range e.TTY {
+		if n < 0 || n > 2 {
+			return keeper.Order{}, fmt.Errorf("tty: there is no standard file %d", n)
+		}
+	}
+	shell := cmp.Or(e.Shell, admitted.Chroot.Shell, usualShell)
+	env, err := environment(e, admitted, as, shell)
+	if err != nil {
+		return keeper.Order{}, err
+	}
+	o := keeper.Order{
+		Args: slices.Concat(admitted.Chroot.CommandPrefix, e.Args), Env: env,
+		UID: as.UID, GID: as.GID, Groups: as.Groups, Personality: admitted.Chroot.Personality,
+		Terminal: e.Terminal, TTY: e.TTY, Size: e.Size, Grace: grace,
+	}
+	if len(e.Args) == 0 {
+		o.Args = append(slices.Clone(admitted.Chroot.CommandPrefix), shell)
+		o.Login = len(admitted.Chroot.CommandPrefix) == 0
+	} else if e.Args[0] == "" {
+		return keeper.Order{}, errors.New("the command has no name")
+	}
+	if g := admitted.Session.GracePeriod; g != nil {
+		o.Grace = g.Duration
+	}
+	switch {
+	case e.Folder != "":
+		o.Folders, o.Strict = []string{e.Folder}, true
+	default:
+		for _, folder := range []string{e.Here, as.Home} {
+			if strings.HasPrefix(folder, "/") {
+				o.Folders = append(o.Folders, folder)
+			}
+		}
+	}
+	c := admitted.Confinement()
+	o.Network, o.IPC, o.PID, o.NoNewPrivileges = c.Network, c.IPC, c.PID, c.NoNewPrivileges
+	for name, r := range c.Rlimits {
+		if o.Resources == nil {
+			o.Resources = map[string]keeper.Resource{}
+		}
+		o.Resources[name] = resource(r)
+	}
+	return o, nil
+}
+
+// environment returns the environment of a command. It begins empty: what the
+// caller has in its own is for the host, and says wrong things about the inside.
+// Only the kind of terminal is handed on, or, if that is asked for, all but what
+// the chroot filters; root's search path is never the caller's. What the chroot
+// sets comes above that, and what the session sets above all.
+func environment(e wire.Exec, admitted spec.Admitted, as Account, shell string) ([]string, error) {
+	filter, err := filterOf(admitted.Chroot.Environment)
+	if err != nil {
+		return nil, err
+	}
+	env := map[string]string{}
+	for _, variable := range e.Env {
+		name, value, is := strings.Cut(variable, "=")
+		switch {
+		case !is || name == "" || strings.ContainsRune(variable, 0):
+			return nil, fmt.Errorf("%.40q is no variable", variable)
+		case name == "TERM", e.Preserve && !filter.MatchString(name) && !(name == "PATH" && as.UID == 0):
+			env[name] = value
+		}
+	}
+	path := otherPath
+	if as.UID == 0 {
+		path = rootPath
+	}
+	for name, value := range map[string]string{
+		"PATH": path, "HOME": as.Home, "USER": as.Name, "LOGNAME": as.Name, "SHELL": shell,
+	} {
+		if _, kept := env[name]; !kept && value != "" {
+			env[name] = value
+		}
+	}
+	env["COPPICE_SESSION"] = admitted.Name
+	if admitted.ChrootName != "" {
+		env["COPPICE_CHROOT"] = admitted.ChrootName
+	}
+	for _, layer := range []*spec.Environment{admitted.Chroot.Environment, admitted.Session.Environment} {
+		if layer != nil {
+			maps.Copy(env, layer.Set)
+		}
+	}
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list, nil
+}
+
+// nothing matches no name.
+var nothing = regexp.MustCompile(`$.^`)
+
+// filterOf returns what is not handed on. The whole name has to match.
+func filterOf(e *spec.Environment) (*regexp.Regexp, error) {
+	if e == nil || e.Filter == "" {
+		return nothing, nil
+	}
+	filter, err := regexp.Compile("^(?:" + e.Filter + ")$")
+	if err != nil {
+		return nil, fmt.Errorf("the chroot's environment filter: %w", err)
+	}
+	return filter, nil
+}
+
+// resource turns a limit into the kernel's form, in which none is the greatest
+// number.
+func resource(r spec.Rlimit) keeper.Resource {
+	number := func(n int64) uint64 {
+		if n < 0 {
+			return math.MaxUint64
+		}
+		return uint64(n)
+	}
+	hard := r.Soft
+	if r.Hard != nil {
+		hard = *r.Hard
+	}
+	return keeper.Resource{Soft: number(r.Soft), Hard: number(hard)}
+}

@@ -1,0 +1,170 @@
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"coppice.dev/controller/socket/keeper"
+	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
+)
+
+// Room is a session as somebody who is let in needs it.
+type Room struct {
+	// Admitted is what the session was admitted with.
+	Admitted spec.Admitted
+	// Namespace is its mount namespace. Whoever opened the room closes it.
+	Namespace *os.File
+}
+
+// Taker is who takes a lease, and what for.
+type Taker struct {
+	UID     int
+	User    string
+	Command string
+}
+
+// Lease is a place for one command in a session.
+type Lease struct {
+	ID string
+	// Group, Record and Tasks are the keeper's (keeper.Order).
+	Group, Record string
+	Tasks         []string
+}
+
+// Host is what the server has to know of the machine and to leave on it.
+type Host interface {
+	// Open opens a session's room; fs.ErrNotExist if there is none.
+	Open(session string) (Room, error)
+	// Take takes a lease, Started notes its keeper, Release gives it back
+	// unused.
+	Take(session string, t Taker) (Lease, error)
+	Started(session string, l Lease, keeper int) error
+	Release(session string, l Lease) error
+	// Chroot returns a chroot by its name or an alias.
+	Chroot(name string) (*spec.Chroot, bool)
+	// Owner returns who began a session; ok is false if there is none.
+	Owner(session string) (uid *int, ok bool)
+	// Ask writes a new session's manifest; fs.ErrExist if there is one already.
+	Ask(s *spec.Session) error
+	// Withdraw takes it away. uid is who wants that; false if there is none.
+	Withdraw(session string) (bool, error)
+}
+
+// Server serves the socket.
+type Server struct {
+	Host Host
+	// Status is the folder of the status files.
+	Status string
+	// People looks people up.
+	People People
+	Log    logr.Logger
+	// Keep starts a keeper; keeper.Start but in tests.
+	Keep func(conn, namespace *os.File, order keeper.Order) (*os.Process, error)
+}
+
+// How much time a client has. An honest one needs a thousandth of it.
+const (
+	headTime  = 5 * time.Second  // to send a request's head
+	bodyTime  = 10 * time.Second // to send its body
+	writeTime = 10 * time.Second // to take a piece of an answer
+	idleTime  = 30 * time.Second // between two requests
+	maxHead   = 16 << 10         // bytes
+)
+
+// Serve serves connections until the context ends; those that are open then are
+// closed. Commands go on: they are their keepers'.
+func (s *Server) Serve(ctx context.Context, listener *net.UnixListener) error {
+	if s.Keep == nil {
+		s.Keep = keeper.Start
+	}
+	server := &http.Server{
+		Handler: s.handler(), ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
+		ErrorLog:    nil,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) },
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	err := server.Serve(newGate(listener))
+	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve the socket: %w", err)
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+wire.Version+"/{kind}", s.answering(s.list))
+	mux.HandleFunc("GET "+wire.Version+"/{kind}/{name}", s.answering(s.get))
+	mux.HandleFunc("POST "+wire.Version+"/sessions", s.answering(s.begin))
+	mux.HandleFunc("DELETE "+wire.Version+"/sessions/{name}", s.answering(s.end))
+	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/exec", s.answering(s.exec))
+	mux.HandleFunc("/", s.answering(func(http.ResponseWriter, *http.Request) error {
+		return &failure{http.StatusNotFound, wire.Error{Reason: "NotFound", Message: "there is no such path; this daemon speaks " + wire.Version}}
+	}))
+	return mux
+}
+
+// failure is an answer that is an error.
+type failure struct { //nolint:errname // it is an answer first
+	code int
+	says wire.Error
+}
+
+// Error implements error.
+func (f *failure) Error() string { return f.says.Message }
+
+func fail(code int, reason, format string, args ...any) error {
+	return &failure{code, wire.Error{Reason: reason, Message: fmt.Sprintf(format, args...)}}
+}
+
+// answering turns an error into an answer.
+func (s *Server) answering(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // every connection has deadlines
+		r.Body = http.MaxBytesReader(w, r.Body, wire.MaxBody)
+		err := f(w, r)
+		if err == nil {
+			return
+		}
+		known, is := errors.AsType[*failure](err)
+		if !is {
+			s.Log.Error(err, "A request failed", "method", r.Method, "path", r.URL.Path)
+			known = &failure{http.StatusInternalServerError, wire.Error{Reason: "Internal", Message: err.Error()}}
+		}
+		answer(w, known.code, known.says)
+	}
+}
+
+// answer writes a value as JSON.
+func answer(w http.ResponseWriter, code int, value any) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(value) // whoever asked may be gone
+}
+
+// decode reads a request's body.
+func decode(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		if _, is := errors.AsType[*http.MaxBytesError](err); is {
+			return fail(http.StatusRequestEntityTooLarge, "Invalid", "the request is longer than %d bytes", wire.MaxBody)
+		}
+		return fail(http.StatusBadRequest, "Invalid", "the request cannot be read: %v", err)
+	}
+	if d.More() {
+		return fail(http.StatusBadRequest, "Invalid", "something follows the request")
+	}
+	return nil
+}

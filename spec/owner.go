@@ -1,0 +1,21 @@
+package spec
+
+import "strconv"
+
+// OwnerAnnotation holds the number of the user who began a session through the
+// daemon. Manifests are written by root alone, so nobody else can set it.
+const OwnerAnnotation = "coppice.dev/owner"
+
+// Owner returns the user who began the session; nil if nobody did. What is no
+// number is a user that there is none of, so that a mistake lets nobody in.
+func (s *Session) Owner() *int {
+	text, is := s.Annotations[OwnerAnnotation]
+	if !is {
+		return nil
+	}
+	uid, err := strconv.Atoi(text)
+	if err != nil || uid < 0 {
+		uid = -1
+	}
+	return &uid
+}
