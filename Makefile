@@ -97,6 +97,7 @@ install: build ## install below DESTDIR and PREFIX
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin bin/coppiced
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's,@SBINDIR@,$(PREFIX)/sbin,' packaging/coppiced.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/coppiced.service
+	install -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/coppiced.socket
 	install -d -m 0755 $(DESTDIR)/etc/coppice/manifests.d
 
 .PHONY: clean

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -111,11 +112,29 @@ func (h *host) Owner(session string) (*int, bool) {
 	if admitted, err := h.admitted(session); err == nil {
 		return admitted.Owner, true
 	}
-	s, _, asked := h.controller.Asked(session)
-	if s == nil {
-		return nil, asked
+	if s, _, asked := h.controller.Asked(session); asked && s != nil {
+		return s.Owner(), true
+	} else if asked {
+		return nil, true
 	}
-	return s.Owner(), true
+	return h.justAsked(session)
+}
+
+// justAsked reads who asked for a session of which the controller has not heard
+// yet.
+func (h *host) justAsked(session string) (*int, bool) {
+	name := manifests.FileName(manifests.Key{Kind: spec.KindSession, Name: session})
+	text, err := os.ReadFile(filepath.Join(h.layout.Manifests(), name))
+	if err != nil {
+		return nil, false
+	}
+	documents, _ := spec.Parse(name, text) // what cannot be read names nobody
+	for _, d := range documents {
+		if s, is := d.Object.(*spec.Session); is && s.Name == session {
+			return s.Owner(), true
+		}
+	}
+	return nil, true
 }
 
 // Ask implements socket.Host.

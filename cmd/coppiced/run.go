@@ -76,7 +76,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 		return err
 	}
 	defer listener.Close()
-	server := &socket.Server{Host: newHost(c, k), Status: l.Status(), People: socket.Getent{}, Log: log}
+	server := &socket.Server{Host: newHost(c, k), Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log}
 	return serve(ctx, c, k, source, log, func(ctx context.Context) { answer(ctx, server, listener, log) })
 }
 

@@ -59,13 +59,13 @@ type Request struct {
 	Owner *int
 }
 
-// Refusal says why something may not be done.
-type Refusal struct{ Why string }
+// RefusedError says why something may not be done.
+type RefusedError struct{ Why string }
 
 // Error implements error.
-func (r *Refusal) Error() string { return r.Why }
+func (r *RefusedError) Error() string { return r.Why }
 
-// Decide returns nil if the request is granted, else a *Refusal.
+// Decide returns nil if the request is granted, else a *RefusedError.
 func Decide(r Request) error {
 	if r.Who.UID == 0 {
 		return nil
@@ -121,4 +121,4 @@ func orNobody(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func refuse(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }

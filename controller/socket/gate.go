@@ -13,12 +13,16 @@ const share = 256
 // once, so that nobody can take all that the daemon has.
 type gate struct {
 	*net.UnixListener
+	// identify tells who is at the other end.
+	identify func(*net.UnixConn) (peer, error)
 
 	mu   sync.Mutex
 	open map[int]int // connections by user
 }
 
-func newGate(l *net.UnixListener) *gate { return &gate{UnixListener: l, open: map[int]int{}} }
+func newGate(l *net.UnixListener, identify func(*net.UnixConn) (peer, error)) *gate {
+	return &gate{UnixListener: l, identify: identify, open: map[int]int{}}
+}
 
 // guest is a connection whose other end is known.
 type guest struct {
@@ -34,7 +38,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := lookAt(conn)
+		p, err := g.identify(conn)
 		if err != nil || !g.enter(p.uid) {
 			conn.Close()
 			continue

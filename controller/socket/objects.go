@@ -59,13 +59,12 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, kind string) erro
 	_ = control.SetReadDeadline(time.Time{}) // nothing more is expected of them
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(w)
-	if err := control.Flush(); err != nil {
-		return nil //nolint:nilerr // whoever asked is gone
-	}
+	there := control.Flush() == nil
 	for change := range changes {
 		_ = control.SetWriteDeadline(time.Now().Add(writeTime))
-		if lines.Encode(wire.Change{Kind: kind, Name: change.Name, Object: change.File}) != nil || control.Flush() != nil {
-			return nil
+		there = there && lines.Encode(wire.Change{Kind: kind, Name: change.Name, Object: change.File}) == nil && control.Flush() == nil
+		if !there {
+			break // whoever asked is gone, or does not read
 		}
 	}
 	return nil

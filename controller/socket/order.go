@@ -94,7 +94,7 @@ func environment(e wire.Exec, admitted spec.Admitted, as Account, shell string) 
 		switch {
 		case !is || name == "" || strings.ContainsRune(variable, 0):
 			return nil, fmt.Errorf("%.40q is no variable", variable)
-		case name == "TERM", e.Preserve && !filter.MatchString(name) && !(name == "PATH" && as.UID == 0):
+		case name == "TERM", e.Preserve && !filter.MatchString(name) && (name != "PATH" || as.UID != 0):
 			env[name] = value
 		}
 	}

@@ -69,6 +69,8 @@ type Server struct {
 	Log    logr.Logger
 	// Keep starts a keeper; keeper.Start but in tests.
 	Keep func(conn, namespace *os.File, order keeper.Order) (*os.Process, error)
+
+	identify func(*net.UnixConn) (peer, error) // lookAt but in tests
 }
 
 // How much time a client has. An honest one needs a thousandth of it.
@@ -86,15 +88,18 @@ func (s *Server) Serve(ctx context.Context, listener *net.UnixListener) error {
 	if s.Keep == nil {
 		s.Keep = keeper.Start
 	}
+	if s.identify == nil {
+		s.identify = lookAt
+	}
 	server := &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
 		ErrorLog:    nil,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) },
+		ConnContext: withPeer,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	err := server.Serve(newGate(listener))
+	err := server.Serve(newGate(listener, s.identify))
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -115,7 +120,7 @@ func (s *Server) handler() http.Handler {
 }
 
 // failure is an answer that is an error.
-type failure struct { //nolint:errname // it is an answer first
+type failure struct {
 	code int
 	says wire.Error
 }
