@@ -123,7 +123,7 @@ func (h *host) tree(folder string, add func(string, ...any)) error {
 			return err
 		}
 		switch {
-		case strings.HasPrefix(path, h.base+"/run/ns/"), strings.HasPrefix(path, h.base+"/run/status/"), path == h.base+"/run/coppiced.json":
+		case strings.HasPrefix(path, h.base+"/run/ns/"), strings.HasPrefix(path, h.base+"/run/status/"), path == h.base+"/run/coppiced.json", path == h.base+"/run/coppiced.sock":
 			return nil // their names and contents are looked at elsewhere
 		case folder == "run" && (filepath.Base(path) == "root" || filepath.Dir(path) == h.base+"/run/bases"):
 			add("folder: %s", path)
