@@ -31,7 +31,10 @@ import (
 	"coppice.dev/status"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The HTTP server waits half a second before it closes on somebody it refused.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // machine is a host in memory.
 type machine struct {
@@ -347,6 +350,7 @@ func TestExec(t *testing.T) {
 	} {
 		_, answer := d.upgrade(row.session, row.body)
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // of 101 there is none
+		answer.Body.Close()
 		if answer.StatusCode != row.code || row.code != 101 && !strings.Contains(string(text), row.want) {
 			t.Errorf("%s %s: %d %s, want %d with %q", row.session, row.body, answer.StatusCode, text, row.code, row.want)
 		}
@@ -367,7 +371,9 @@ func TestExecInASessionThatJustEnds(t *testing.T) {
 	d.machine.rooms["s"] = spec.Admitted{Name: "s"}
 	d.put("s", status.Ready, metav1.ConditionTrue)
 	d.machine.onTake = func() { d.put("s", status.Terminating, metav1.ConditionFalse) }
-	if _, answer := d.upgrade("s", `{"args":["true"]}`); answer.StatusCode != http.StatusConflict {
+	_, answer := d.upgrade("s", `{"args":["true"]}`)
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusConflict {
 		t.Errorf("answer %s", answer.Status)
 	}
 	if got := strings.Join(d.machine.leases, ", "); got != "taken s, released s" || len(d.orders) > 0 {

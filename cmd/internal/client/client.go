@@ -16,9 +16,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/controller/socket/wire"
 )
 
@@ -51,11 +53,33 @@ func (c *Client) dial(ctx context.Context) (*net.UnixConn, error) {
 		path = filepath.Join("/proc/self/fd", strconv.Itoa(int(folder.Fd())), wire.SocketName)
 	}
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, c.unreached(err)
+	for deadline := time.Now().Add(starting); ; {
+		conn, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			return conn.(*net.UnixConn), nil
+		}
+		if err = c.unreached(err); !errors.Is(err, ErrAbsent) || !c.starts() || time.Now().After(deadline) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
+		}
 	}
-	return conn.(*net.UnixConn), nil
+}
+
+// starting is how long a daemon is waited for that is there and does not listen
+// yet: one that was just restarted. pause is the time between two tries.
+const (
+	starting = 5 * time.Second
+	pause    = 20 * time.Millisecond
+)
+
+// starts reports whether there is a daemon.
+func (c *Client) starts() bool {
+	_, running, err := presence.Look(c.runDir)
+	return err == nil && running
 }
 
 // unreached says why the socket could not be reached.

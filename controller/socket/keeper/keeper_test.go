@@ -436,6 +436,7 @@ func TestResources(t *testing.T) {
 }
 
 func TestHostLimits(t *testing.T) {
+	//nolint:dupword // as the kernel writes it
 	const text = `Limit                     Soft Limit           Hard Limit           Units     
 Max cpu time              unlimited            unlimited            seconds   
 Max core file size        0                    unlimited            bytes     
