@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,14 +66,7 @@ func orderOf(e wire.Exec, admitted spec.Admitted, as Account) (keeper.Order, err
 			}
 		}
 	}
-	c := admitted.Confinement()
-	o.Network, o.IPC, o.PID, o.NoNewPrivileges = c.Network, c.IPC, c.PID, c.NoNewPrivileges
-	for name, r := range c.Rlimits {
-		if o.Resources == nil {
-			o.Resources = map[string]keeper.Resource{}
-		}
-		o.Resources[name] = resource(r)
-	}
+	o.Confine(admitted.Confinement())
 	return o, nil
 }
 
@@ -138,20 +130,4 @@ func filterOf(e *spec.Environment) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("the chroot's environment filter: %w", err)
 	}
 	return filter, nil
-}
-
-// resource turns a limit into the kernel's form, in which none is the greatest
-// number.
-func resource(r spec.Rlimit) keeper.Resource {
-	number := func(n int64) uint64 {
-		if n < 0 {
-			return math.MaxUint64
-		}
-		return uint64(n)
-	}
-	hard := r.Soft
-	if r.Hard != nil {
-		hard = *r.Hard
-	}
-	return keeper.Resource{Soft: number(r.Soft), Hard: number(hard)}
 }
