@@ -136,3 +136,89 @@ func TestOnlyRecordsAreLeft(t *testing.T) {
 		t.Errorf("the folder: %v", err)
 	}
 }
+
+// tree looks like a tree of cgroup v2 that offers controllers. Of what the kernel
+// does of itself it does nothing.
+func tree(t *testing.T, controllers string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range map[string]string{"cgroup.controllers": controllers + "\n", "cgroup.subtree_control": ""} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestLimitsOfVersion2(t *testing.T) {
+	groups := tree(t, "cpuset cpu memory pids")
+	limiter, err := processes.FindLimits(groups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := processes.Driver{Controller: "test", Groups: groups, Rooms: rooms{}, Limiter: limiter}
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(groups, "coppice-test", name))
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
+	o := wanted("s")
+	for _, c := range []struct {
+		limits            object.Limits
+		memory, pids, cpu string
+	}{
+		{object.Limits{Memory: 64 << 20, PIDs: 40, CPU: 1500}, "67108864", "40", "150000 100000"},
+		{object.Limits{Memory: 1 << 30, CPU: 10}, "1073741824", "max", "1000 100000"},
+		{object.Limits{}, "max", "max", "max 100000"},
+	} {
+		o.Spec = object.Processes{Limits: c.limits}
+		if err := d.Amend(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if memory, pids, cpu := read("s/memory.max"), read("s/pids.max"), read("s/cpu.max"); memory != c.memory || pids != c.pids || cpu != c.cpu {
+			t.Errorf("%+v: memory %q, pids %q, cpu %q", c.limits, memory, pids, cpu)
+		}
+		seen, err := d.Observe(t.Context(), o.Owner, []object.Object{o})
+		if err != nil || len(seen) != 1 || seen[0].Note != "" || seen[0].Print != object.PrintOf(o.Spec) {
+			t.Errorf("%+v: not at rest: %+v, %v", c.limits, seen, err)
+		}
+	}
+	// Somebody else's limit is seen.
+	if err := os.WriteFile(filepath.Join(groups, "coppice-test/s/pids.max"), []byte("3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := d.Observe(t.Context(), o.Owner, []object.Object{o})
+	if err != nil || len(seen) != 1 || seen[0].Print == object.PrintOf(o.Spec) {
+		t.Errorf("a limit that nobody wants: %+v, %v", seen, err)
+	}
+}
+
+// What cannot be enforced is told, and is no reason to try for ever.
+func TestLimitsThatAreRefused(t *testing.T) {
+	groups := tree(t, "pids memory")
+	if err := os.Remove(filepath.Join(groups, "cgroup.subtree_control")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(groups, "cgroup.subtree_control"), 0o700); err != nil { // which takes no writing
+		t.Fatal(err)
+	}
+	limiter, err := processes.FindLimits(groups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := processes.Driver{Controller: "test", Groups: groups, Rooms: rooms{}, Limiter: limiter}
+	o := wanted("s")
+	o.Spec = object.Processes{Limits: object.Limits{PIDs: 5}}
+	if err := d.Create(t.Context(), o, nil); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := d.Observe(t.Context(), o.Owner, []object.Object{o})
+	if err != nil || len(seen) != 1 || seen[0].Print != object.PrintOf(o.Spec) {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	if want := "the limit of pids is not enforced: the controller cannot be switched on in " + groups; !strings.Contains(seen[0].Note, want) {
+		t.Errorf("the note is %q, want %q in it", seen[0].Note, want)
+	}
+}
