@@ -126,7 +126,8 @@ func (c *Controller) inspect(ctx context.Context, s spec.Source) (compile.Facts,
 func (c *Controller) manifest(path string) {
 	set, _ := c.manifestsNow()
 	k := key{classManifest, path}
-	problems := troubles(set, path)
+	problems, own := troubles(set, path), c.ownTrouble(path)
+	problems = append(slices.Clone(problems), own...)
 	if len(problems) == 0 {
 		if c.tellHeld(k) {
 			return
@@ -139,7 +140,10 @@ func (c *Controller) manifest(path string) {
 		return
 	}
 	note := status.Note{Reason: reasonInvalidManifest, Message: strings.Join(problems, "\n")}
-	if set.Folders[path] != "" {
+	switch {
+	case len(own) > 0:
+		note.Reason = reasonTrash
+	case set.Folders[path] != "":
 		note.Reason = reasonManifestUnknown
 	}
 	report := c.reports.of(k)

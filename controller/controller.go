@@ -56,6 +56,8 @@ type Controller struct {
 	refs spec.References
 	// deaf says why nobody tells of changes in the watched folders.
 	deaf string
+	// trouble is what is wrong with folders of the controller's own, by path.
+	trouble map[string]string
 	// tended are the keys that were looked at and may come back.
 	tended map[key]struct{}
 	// ended says of the sessions that Once took down why they went.
@@ -86,7 +88,9 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		guard:  newGuard(DefaultMaxPrune),
 		passes: newPasses(),
 		tended: map[key]struct{}{},
-		ended:  map[string]string{},
+
+		trouble: map[string]string{},
+		ended:   map[string]string{},
 	}
 	c.reports = newReports(writer, &c.Log)
 	return c

@@ -3,6 +3,7 @@ package controller
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,30 @@ func (c *Controller) Deaf(why error) {
 	for _, path := range folders {
 		c.queue.add(key{classManifest, path})
 	}
+}
+
+// Trouble says what is wrong with a folder of the controller's own, or by nil
+// that nothing is. It is told where people look for folders with trouble. It does
+// not block.
+func (c *Controller) Trouble(path string, why error) {
+	c.mu.Lock()
+	if why == nil {
+		delete(c.trouble, path)
+	} else {
+		c.trouble[path] = why.Error()
+	}
+	c.mu.Unlock()
+	c.queue.add(key{classManifest, path})
+}
+
+// ownTrouble returns what is wrong with a folder of the controller's own.
+func (c *Controller) ownTrouble(path string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if why, is := c.trouble[path]; is {
+		return strings.Split(why, "\n")
+	}
+	return nil
 }
 
 // polled returns why a folder is only looked at from time to time; "" if it is

@@ -27,5 +27,6 @@ const (
 	reasonInUse            = "InUse"
 	reasonOverdue          = "Overdue"
 	reasonManifestGone     = "ManifestGone"
+	reasonTrash            = "TrashStays"
 	reasonDeletionHeld     = status.ReasonDeletionHeld
 )

@@ -181,7 +181,12 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	others.Go(func() { attend(ctx, k, c, log) })
 	others.Go(func() { answer(ctx) })
 	others.Go(func() {
-		k.TendTrash(ctx, func(err error) { log.Error(err, "Something in the trash cannot be removed; it is tried again") })
+		k.TendTrash(ctx, func(err error) {
+			c.Trouble(k.Layout().Trash(), err)
+			if err != nil {
+				log.Error(err, "Something in the trash cannot be removed; it is tried again")
+			}
+		})
 	})
 	others.Go(func() { watchdog(ctx, log, func() bool { return true }) })
 	notify(log, daemon.SdNotifyReady)

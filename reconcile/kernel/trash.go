@@ -29,10 +29,11 @@ func (k *Kernel) EmptyTrash(ctx context.Context) error {
 
 // TendTrash empties the trash whenever something is put into it, until the
 // context ends, when nobody else wants the disk. Errors are reported, and tried
-// again.
+// again; nil is reported when it is empty after all.
 func (k *Kernel) TendTrash(ctx context.Context, report func(error)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	failed := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -40,8 +41,14 @@ func (k *Kernel) TendTrash(ctx context.Context, report func(error)) {
 		case <-k.trashed:
 		case <-timer.C:
 		}
-		if err := quietly(func() error { return k.EmptyTrash(ctx) }); err != nil && ctx.Err() == nil {
+		err := quietly(func() error { return k.EmptyTrash(ctx) })
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil || failed {
 			report(err)
+		}
+		if failed = err != nil; failed {
 			timer.Reset(retry)
 		}
 	}

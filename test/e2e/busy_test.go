@@ -114,6 +114,35 @@ func (h *host) pids(name string) []string {
 	return nil
 }
 
+// TestWhoDoesNotWantToGo ends a session with processes inside that ignore TERM,
+// that are stopped, and that multiply; another session's stay.
+func TestWhoDoesNotWantToGo(t *testing.T) {
+	h := newHost(t)
+	root := h.root("root")
+	h.start()
+	h.write("a.yaml", session("a", directory(root), "gracePeriod: 200ms"))
+	h.write("b.yaml", session("b", directory(root)))
+	h.ready("a", "b")
+	// Whoever has the test's pipe open, stopped or not, keeps it waiting.
+	const quiet = "exec >/dev/null 2>&1 </dev/null; "
+	h.exec("b", quiet+"sleep 1000 &")
+	h.exec("a", quiet+"trap '' TERM HUP; (while :; do sleep 0.05; done) &")
+	h.exec("a", quiet+"sleep 1000 & kill -STOP $!")
+	h.exec("a", quiet+"trap '' TERM; i=0; while [ $i -lt 30 ]; do (while :; do (sleep 0.02 &); sleep 0.02; done) & i=$((i+1)); done")
+	others := h.pids("b")
+	if len(h.pids("a")) < 30 || len(others) != 1 {
+		t.Fatalf("inside are %v and %v", h.pids("a"), others)
+	}
+	h.remove("a.yaml")
+	h.gone("a")
+	if now := h.pids("b"); len(now) != 1 || now[0] != others[0] {
+		t.Errorf("processes of another session were %v and are %v", others, now)
+	}
+	h.remove("b.yaml")
+	h.gone("b")
+	h.nothingLeft()
+}
+
 // TestALargeLayerGoesInTheBackground deletes a session that has written much:
 // its name is free at once, and a crash while its files are removed leaves none.
 func TestALargeLayerGoesInTheBackground(t *testing.T) {
@@ -161,6 +190,10 @@ func TestTrashThatStays(t *testing.T) {
 	h.until("the log names what stays", func() bool {
 		text, err := os.ReadFile(h.log)
 		return err == nil && strings.Contains(string(text), "trash/old/deep")
+	})
+	h.until("it is shown", func() bool {
+		out := h.do("get", "manifests", "-o", "wide")
+		return strings.Contains(out, h.state+"/trash") && strings.Contains(out, "trash/old/deep")
 	})
 	if text, err := os.ReadFile(precious + "/letter"); err != nil || string(text) != "dear\n" {
 		t.Errorf("what was mounted in the trash: %q, %v", text, err)
