@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -132,18 +131,4 @@ func (c *cli) delete(ref reference) error {
 		return missing
 	}
 	return nil
-}
-
-// deleteQuietly is delete for what this command itself made.
-func (c *cli) deleteQuietly(ctx context.Context, ref reference, timeout time.Duration) error {
-	if err := c.withdraw(ref); err != nil {
-		return err
-	}
-	return c.waitFor(ctx, ref, goal{gone: true}, timeout, nil)
-}
-
-// withdraw takes the manifest away that this command put there.
-func (c *cli) withdraw(ref reference) error {
-	_, err := manifests.Remove(c.ephemeral(), manifests.Key{Kind: ref.noun.kind, Name: ref.name})
-	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
+	"coppice.dev/status"
 )
 
 // ending is how long it is waited for a session that this command began to go.
@@ -38,7 +39,7 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 				if ref.name == "" {
 					return usagef("%q names no session", arg)
 				}
-				if err := c.daemon().End(cmd.Context(), ref.name); err != nil {
+				if err := c.end(cmd.Context(), ref); err != nil {
 					failed = errors.Join(failed, c.explain(err))
 					continue
 				}
@@ -60,13 +61,31 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 	return cmd
 }
 
+// end asks for the end of a session; of one that is ending already it is no error.
+func (c *cli) end(ctx context.Context, ref reference) error {
+	before, _ := c.peek(ref) // what cannot be read is the daemon's to tell of
+	err := c.daemon().End(ctx, ref.name)
+	if err != nil && before != nil {
+		if now, look := c.peek(ref); look == nil && (now == nil || now.Status.Phase == status.Terminating) {
+			return nil
+		}
+	}
+	return err
+}
+
 // endAndWait ends a session that this command began. What goes wrong is told,
 // and changes nothing about how the command ends.
 func (c *cli) endAndWait(ctx context.Context, ref reference) {
-	err := c.daemon().End(ctx, ref.name)
+	err := c.end(ctx, ref)
 	if refusal, is := errors.AsType[*wire.Error](err); is && refusal.Reason == "NotFound" {
 		err = nil // it is gone, or going
 	}
+	c.waitForEnd(ctx, ref, err)
+}
+
+// waitForEnd waits until a session that was ended is gone, unless its end was
+// refused.
+func (c *cli) waitForEnd(ctx context.Context, ref reference, err error) {
 	if err == nil {
 		err = c.waitFor(ctx, ref, goal{gone: true}, ending, nil)
 	}

@@ -33,9 +33,6 @@ that far.`,
 		Args:              sessionAndCommand,
 		ValidArgsFunction: c.completeFirst(spec.KindSession),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if c.deaf() && o.plain() {
-				return c.execDirect(sessionReference(args[0]), args[1:])
-			}
 			return c.inside(cmd.Context(), sessionReference(args[0]).name, o, args[1:])
 		},
 	}

@@ -64,9 +64,6 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 	}
 	// Chosen here, so that the session can be ended whatever happens meanwhile.
 	o.name = cmp.Or(o.name, "run-"+random())
-	if c.deaf() && o.plain() && o.ttl == 0 {
-		return c.runDirect(ctx, o, chroot, command)
-	}
 	ref, err := c.begin(ctx, o.beginOptions, chroot)
 	if err != nil {
 		if _, is := errors.AsType[*codeError](err); is {
@@ -77,10 +74,15 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 	lasting := context.WithoutCancel(ctx)
 	err = c.waitUntilReady(ctx, ref, o.timeout)
 	if err == nil {
-		o.heard = func(s unix.Signal) { c.heed(lasting, o, ref, s) }
+		ended := false
+		o.heard = func(s unix.Signal) { ended = c.heed(lasting, o, ref, s) || ended }
 		err = c.inside(lasting, ref.name, o.insideOptions, command)
-		if o.keep || o.retain && err != nil {
+		if o.keep || o.retain && err != nil && !ended {
 			fmt.Fprintf(c.errOut, "coppice: kept %s; look at it with coppice shell %s, end it with coppice end %s\n", ref, ref.name, ref.name)
+			return err
+		}
+		if ended {
+			c.waitForEnd(lasting, ref, nil)
 			return err
 		}
 	} else if _, is := errors.AsType[*codeError](err); !is {
@@ -90,15 +92,13 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 	return err
 }
 
-// heed ends the session on a signal that is to end the command: what does not
-// heed it ends with the session.
-func (c *cli) heed(ctx context.Context, o runOptions, ref reference, s unix.Signal) {
+// heed ends the session on a signal that is to end the command, and reports
+// whether it did: what does not heed the signal ends with the session.
+func (c *cli) heed(ctx context.Context, o runOptions, ref reference, s unix.Signal) bool {
 	if o.keep || s != unix.SIGTERM && s != unix.SIGHUP && s != unix.SIGINT {
-		return
+		return false
 	}
-	if err := c.daemon().End(ctx, ref.name); err != nil {
-		fmt.Fprintln(c.errOut, "coppice: "+c.explain(err).Error())
-	}
+	return c.end(ctx, ref) == nil // if not, it is tried again when the command has ended
 }
 
 func random() string {

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"os"
-	"slices"
 	"strings"
 	"testing"
 
-	"coppice.dev/spec"
 	"coppice.dev/status"
 )
 
@@ -93,22 +90,5 @@ func TestGoals(t *testing.T) {
 		if _, err := parseGoal(bad); err == nil {
 			t.Errorf("--for=%s is taken", bad)
 		}
-	}
-}
-
-func TestEnvironmentInside(t *testing.T) {
-	t.Setenv("LD_PRELOAD", "/evil.so")
-	t.Setenv("TERM", "dumb")
-	admitted := spec.Admitted{
-		Name: "s", ChrootName: "c",
-		Chroot:  spec.ChrootSpec{Shell: "/bin/bash", Environment: &spec.Environment{Set: map[string]string{"A": "chroot", "B": "chroot"}}},
-		Session: spec.SessionSpec{Environment: &spec.Environment{Set: map[string]string{"B": "session", "HOME": "/build"}}},
-	}
-	want := []string{
-		"A=chroot", "B=session", "COPPICE_CHROOT=c", "COPPICE_SESSION=s", "HOME=/build", "LOGNAME=root",
-		"PATH=" + searchPath, "SHELL=/bin/bash", "TERM=dumb", "USER=root",
-	}
-	if got := environment(admitted, os.Getenv); !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -94,6 +94,9 @@ func Holders(list []object.Process) string {
 		} else if p.Command != "" {
 			name += fmt.Sprintf(" (%s)", p.Command)
 		}
+		if p.Lease != "" {
+			name += fmt.Sprintf(" of user %d", p.UID)
+		}
 		if p.Path != "" {
 			name += " at " + p.Path
 		}
