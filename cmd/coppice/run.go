@@ -35,8 +35,7 @@ folder of the host, whose path begins with a slash: "/" is the host itself.
 
 The exit code is the command's; see exec for the others, and for terminals and
 signals. TERM, HUP and INT end the session too, whatever the command makes of
-them. If coppice itself is killed, the command ends, and the session is there until
-it is ended, or until its --ttl is over.`,
+them, and so does the death of coppice.`,
 		Example: `  coppice run bookworm -- make
   coppice run / -- apt-get install -y hello`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -70,6 +69,9 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 			return err
 		}
 		return notRun(err)
+	}
+	if !o.keep {
+		defer c.appoint(ref).dismiss()
 	}
 	lasting := context.WithoutCancel(ctx)
 	err = c.waitUntilReady(ctx, ref, o.timeout)
