@@ -11,8 +11,8 @@ func newExec(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec SESSION [-- COMMAND...]",
 		Short: "Run a command inside a session; a login shell if none is given",
-		Long: `Run a command inside a session; a login shell if none is given. Who may do so
-says the session's chroot; only root may be somebody else inside.
+		Long: `Run a command inside a session; a login shell if none is given. Who may do so,
+and who as root, says the session's chroot; only root of the host may be anybody.
 
 Files and pipes are handed on as they are. If both standard input and output are
 terminals the command has one of its own: Ctrl-C, Ctrl-Z and the window's size
