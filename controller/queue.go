@@ -2,13 +2,15 @@ package controller
 
 import (
 	"maps"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
 )
 
-// The pauses after a failure: twice as long each time, up to the longest.
+// The pauses after a failure: twice as long each time, up to the longest, and up
+// to half as much on top of it.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 2 * time.Minute
@@ -92,6 +94,9 @@ func (q *queue) failedWith(k key, err error) time.Duration {
 	q.failed[k] = err
 	q.mu.Unlock()
 	pause := q.pauses.When(k)
+	// Those that failed together, since too much was asked at once, must not all
+	// come back together.
+	pause += rand.N(pause / 2)
 	q.after(k, pause)
 	return pause
 }

@@ -533,10 +533,10 @@ func TestTasks(t *testing.T) {
 	t.Cleanup(func() {
 		eventually(t, "the group goes", func() bool { return unix.Rmdir(group) == nil })
 	})
-	if err := os.WriteFile(filepath.Join(group, "pids.max"), []byte("3"), 0); err != nil {
+	if err := os.WriteFile(filepath.Join(group, "pids.max"), []byte("4"), 0); err != nil {
 		t.Fatal(err)
 	}
-	o := person("cat /proc/self/cgroup | grep pids; sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait")
+	o := person("grep pids /proc/self/cgroup; sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait")
 	o.Tasks = []string{filepath.Join(group, "tasks")}
 	text, f := output(t, s, o)
 	if f.Failed != nil || !strings.Contains(text, ":/"+filepath.Base(group)+"\n") || !strings.Contains(text, "fork") {

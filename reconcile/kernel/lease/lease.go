@@ -60,7 +60,7 @@ type Lease struct {
 	ID      string
 	// Group is its cgroup; "" if the machine has none.
 	Group string
-	// File is where its record is.
+	// File is where its record is; "" if there was no room for one.
 	File string
 	// Tasks are files by which a thread joins what limits the session beside.
 	Tasks []string
@@ -89,11 +89,11 @@ func (b Book) Take(session string, r Record) (Lease, error) {
 	if b.Tasks != nil {
 		l.Tasks = b.Tasks(session)
 	}
-	if err := os.MkdirAll(filepath.Dir(l.File), 0o700); err != nil {
-		return l, fmt.Errorf("enter lease: %w", err)
-	}
-	if err := write(l); err != nil {
-		return l, err
+	if err := enter(l); err != nil {
+		if l.Group == "" || !unwritable(err) {
+			return l, err
+		}
+		l.File = ""
 	}
 	if l.Group == "" {
 		return l, nil
@@ -104,14 +104,34 @@ func (b Book) Take(session string, r Record) (Lease, error) {
 			err = ErrEnding
 		}
 		err = errors.Join(fmt.Errorf("make the lease's cgroup: %w", err), remove(l.File))
-		_ = os.Remove(filepath.Dir(l.File)) // if it is the only one: the session may be gone for good
+		if l.File != "" {
+			_ = os.Remove(filepath.Dir(l.File)) // if it is the only one: the session may be gone for good
+		}
 		return l, err
 	}
 	return l, nil
 }
 
+// enter writes the first record of a lease.
+func enter(l Lease) error {
+	if err := os.MkdirAll(filepath.Dir(l.File), 0o700); err != nil {
+		return fmt.Errorf("enter lease: %w", err)
+	}
+	return write(l)
+}
+
+// unwritable reports whether a file system is the cause. People must be let in
+// all the same, for they may have to put it right: the processes in the lease's
+// cgroup are seen without a record too, only not whose they are.
+func unwritable(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
+}
+
 // Begin notes the keeper, once it was started.
 func (b Book) Begin(l Lease, keeper int) error {
+	if l.File == "" {
+		return nil
+	}
 	started, err := StartOf(keeper)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it has ended already
@@ -181,6 +201,9 @@ func write(l Lease) error {
 }
 
 func remove(file string) error {
+	if file == "" {
+		return nil
+	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove lease: %w", err)
 	}
