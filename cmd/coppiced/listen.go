@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,27 +9,29 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket"
 	"coppice.dev/controller/socket/wire"
 )
 
-// listen opens the socket, or takes the one that systemd has opened already.
-func (o *options) listen() (*net.UnixListener, error) {
-	given, err := activation.Listeners()
+// given returns the socket that systemd has opened already; nil if it has not.
+func given() (*net.UnixListener, error) {
+	listeners, err := activation.Listeners()
 	if err != nil {
 		return nil, fmt.Errorf("take the socket that systemd has opened: %w", err)
 	}
-	for _, l := range given {
+	for _, l := range listeners {
 		if u, is := l.(*net.UnixListener); is {
 			return u, nil
 		}
 	}
+	return nil, nil
+}
+
+// listen opens the socket.
+func (o *options) listen() (*net.UnixListener, error) {
 	path := filepath.Join(o.runDir, wire.SocketName)
 	if err := unlinkSocket(path); err != nil {
 		return nil, err
@@ -84,13 +85,9 @@ func listenAt(folder, path string) (*net.UnixListener, error) {
 // lists.
 func (o *options) admit(path string) error {
 	if o.socketGroup != "" {
-		group, err := user.LookupGroup(o.socketGroup)
+		gid, err := groupID(o.socketGroup)
 		if err != nil {
-			return fmt.Errorf("--socket-group: %w", err)
-		}
-		gid, err := strconv.Atoi(group.Gid)
-		if err != nil {
-			return fmt.Errorf("--socket-group %s: %w", o.socketGroup, err)
+			return err
 		}
 		if err := os.Lchown(path, 0, gid); err != nil {
 			return err
@@ -99,18 +96,15 @@ func (o *options) admit(path string) error {
 	return os.Chmod(path, fs.FileMode(o.socketMode))
 }
 
-// answer serves the socket until the context ends.
-func answer(ctx context.Context, s *socket.Server, l *net.UnixListener, log logr.Logger) {
-	const pause = time.Second
-	for ctx.Err() == nil {
-		err := s.Serve(ctx, l)
-		if err == nil {
-			return
-		}
-		log.Error(err, "The socket is not served; trying again")
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+// groupID returns the number of a group of the host.
+func groupID(name string) (int, error) {
+	group, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("--socket-group: %w", err)
 	}
+	gid, err := strconv.Atoi(group.Gid)
+	if err != nil {
+		return 0, fmt.Errorf("--socket-group %s: %w", name, err)
+	}
+	return gid, nil
 }

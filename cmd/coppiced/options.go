@@ -77,6 +77,11 @@ func (o *options) complete() error {
 	if o.output != "text" && o.output != "json" {
 		return fmt.Errorf("--output %q: want text or json", o.output)
 	}
+	if o.socketGroup != "" {
+		if _, err := groupID(o.socketGroup); err != nil {
+			return err
+		}
+	}
 	if o.maxPrune < -1 {
 		return fmt.Errorf("--max-prune %d: want a number, or -1 for any", o.maxPrune)
 	}

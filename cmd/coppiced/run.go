@@ -71,13 +71,16 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	if o.once {
 		return o.convergeOnce(ctx, c, k, source, out)
 	}
-	listener, err := o.listen()
+	listener, err := given()
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	door := &door{options: &o, log: log, trouble: c.Trouble, given: listener != nil}
+	if listener == nil {
+		listener = door.open()
+	}
 	server := &socket.Server{Host: newHost(c, k), Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log}
-	return serve(ctx, c, k, source, log, func(ctx context.Context) { answer(ctx, server, listener, log) })
+	return serve(ctx, c, k, source, log, func(ctx context.Context) { door.keep(ctx, server, listener) })
 }
 
 // resolve makes the folders and takes links out of their paths: the kernel tells
