@@ -126,8 +126,11 @@ func (c *Controller) inspect(ctx context.Context, s spec.Source) (compile.Facts,
 func (c *Controller) manifest(path string) {
 	set, _ := c.manifestsNow()
 	k := key{classManifest, path}
-	problems, own := troubles(set, path), c.ownTrouble(path)
-	problems = append(slices.Clone(problems), own...)
+	problems := troubles(set, path)
+	own, troubled := c.ownTrouble(path)
+	if troubled {
+		problems = append(slices.Clone(problems), strings.Split(own.message, "\n")...)
+	}
 	if len(problems) == 0 {
 		if c.tellHeld(k) {
 			return
@@ -141,8 +144,8 @@ func (c *Controller) manifest(path string) {
 	}
 	note := status.Note{Reason: reasonInvalidManifest, Message: strings.Join(problems, "\n")}
 	switch {
-	case len(own) > 0:
-		note.Reason = reasonTrash
+	case troubled:
+		note.Reason = own.reason
 	case set.Folders[path] != "":
 		note.Reason = reasonManifestUnknown
 	}

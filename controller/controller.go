@@ -56,8 +56,8 @@ type Controller struct {
 	refs spec.References
 	// deaf says why nobody tells of changes in the watched folders.
 	deaf string
-	// trouble is what is wrong with folders of the controller's own, by path.
-	trouble map[string]string
+	// troubles are what is wrong with files of the controller's own, by path.
+	troubles map[string]trouble
 	// tended are the keys that were looked at and may come back.
 	tended map[key]struct{}
 	// ended says of the sessions that Once took down why they went.
@@ -89,8 +89,8 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		passes: newPasses(),
 		tended: map[key]struct{}{},
 
-		trouble: map[string]string{},
-		ended:   map[string]string{},
+		troubles: map[string]trouble{},
+		ended:    map[string]string{},
 	}
 	c.reports = newReports(writer, &c.Log)
 	return c

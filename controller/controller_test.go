@@ -311,6 +311,35 @@ func TestAFailedStepIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
+func TestAFailureIsShownWhileItIsTriedAgain(t *testing.T) {
+	bubble(t, func(r *room) {
+		const step = "session/a 4-root/namespace"
+		r.world.change(func() {
+			r.world.fails[step] = &fault.Fault{Reason: fault.NoSpace, Doing: "mount", Hint: "free some"}
+		})
+		r.write("all.yaml", directory("bookworm"), session("a", "bookworm"))
+		r.phase("a", status.Failed)
+		free := make(chan struct{})
+		r.world.change(func() {
+			clear(r.world.fails)
+			r.world.hangs[step] = free
+		})
+		r.wait(30 * time.Second)
+		f := r.phase("a", status.Failed)
+		says(t, f, "Ready=False/NoSpace", "free some")
+		if f.Status.Step == nil || f.Status.Step.Address != "4-root/namespace" {
+			t.Errorf("step %+v", f.Status.Step)
+		}
+		r.world.change(func() { clear(r.world.hangs) })
+		close(free)
+		r.wait(time.Second)
+		r.phase("a", status.Ready)
+		if f := r.session("a"); f.Status.NextRetry != nil {
+			t.Errorf("ready, and tried again %s", f.Status.NextRetry)
+		}
+	})
+}
+
 func TestAHungStepHoldsUpNobodyElse(t *testing.T) {
 	bubble(t, func(r *room) {
 		free := make(chan struct{})

@@ -37,6 +37,7 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 		p.fail(err)
 		return
 	}
+	p.report.stumbles("")
 	p.finish(p.verdict(out, len(result.Objects)+len(bases.objects), bases))
 }
 
@@ -77,7 +78,12 @@ func (p *pass) reach(ctx context.Context, desired []object.Object, policy plan.P
 func (p *pass) stepBegins(s plan.Step) {
 	p.report.begin(string(s.Op), string(s.ID.Address))
 	step := &status.Step{Operation: string(s.Op), Address: string(s.ID.Address), Since: metav1.Now()}
-	if s.Op != plan.Amend && !p.unready {
+	switch {
+	case p.report.stumbled(string(s.ID.Address)):
+		// It is tried again: why it failed stays to be seen until it is known to be
+		// over. Whoever looks now and then would else hardly ever see it.
+		p.unready = true
+	case s.Op != plan.Amend && !p.unready:
 		p.notReady(status.Note{Reason: reasonRepairing, Message: fmt.Sprintf("%s: %s", s.ID.Address, s.Reason)})
 	}
 	p.report.mention(telling, func(f *status.File) { f.Status.Step = step })
@@ -103,6 +109,9 @@ func (p *pass) notReady(note status.Note) {
 }
 
 func (p *pass) stepEnds(s plan.Step, err error) {
+	if err != nil {
+		p.report.stumbles(string(s.ID.Address))
+	}
 	p.report.log.V(1).Info("Step", "operation", s.Op, "address", s.ID.Address, "why", s.Reason, "failed", err != nil)
 	p.report.begin("Observe", "")
 }

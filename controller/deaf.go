@@ -3,7 +3,6 @@ package controller
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,28 +30,37 @@ func (c *Controller) Deaf(why error) {
 	}
 }
 
-// Trouble says what is wrong with a folder of the controller's own, or by nil
-// that nothing is. It is told where people look for folders with trouble. It does
-// not block.
-func (c *Controller) Trouble(path string, why error) {
+// trouble is what is wrong with something of the controller's own.
+type trouble struct{ reason, message string }
+
+// The reasons of trouble.
+const (
+	// ReasonTrash is that of trash which cannot be removed.
+	ReasonTrash = "TrashStays"
+	// ReasonSocket is that of a socket by which nobody can be let in.
+	ReasonSocket = "NoSocket"
+)
+
+// Trouble says what is wrong with a file or folder of the controller's own, or by
+// nil that nothing is. It is told where people look for folders with trouble. It
+// does not block.
+func (c *Controller) Trouble(path, reason string, why error) {
 	c.mu.Lock()
 	if why == nil {
-		delete(c.trouble, path)
+		delete(c.troubles, path)
 	} else {
-		c.trouble[path] = why.Error()
+		c.troubles[path] = trouble{reason, why.Error()}
 	}
 	c.mu.Unlock()
 	c.queue.add(key{classManifest, path})
 }
 
-// ownTrouble returns what is wrong with a folder of the controller's own.
-func (c *Controller) ownTrouble(path string) []string {
+// ownTrouble returns what is wrong with something of the controller's own.
+func (c *Controller) ownTrouble(path string) (trouble, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if why, is := c.trouble[path]; is {
-		return strings.Split(why, "\n")
-	}
-	return nil
+	t, is := c.troubles[path]
+	return t, is
 }
 
 // polled returns why a folder is only looked at from time to time; "" if it is

@@ -9,8 +9,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// The pauses after a failure: twice as long each time, up to the longest, and up
-// to half as much on top of it.
+// The pauses after a failure: twice as long each time, up to the longest, less up
+// to a third.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 2 * time.Minute
@@ -96,7 +96,7 @@ func (q *queue) failedWith(k key, err error) time.Duration {
 	pause := q.pauses.When(k)
 	// Those that failed together, since too much was asked at once, must not all
 	// come back together.
-	pause += rand.N(pause / 2)
+	pause -= rand.N(pause / 3)
 	q.after(k, pause)
 	return pause
 }

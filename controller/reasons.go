@@ -27,6 +27,5 @@ const (
 	reasonInUse            = "InUse"
 	reasonOverdue          = "Overdue"
 	reasonManifestGone     = "ManifestGone"
-	reasonTrash            = "TrashStays"
 	reasonDeletionHeld     = status.ReasonDeletionHeld
 )

@@ -31,6 +31,9 @@ type report struct {
 	later *time.Timer
 	// doing is what is being done, since when, and what tells that it takes long.
 	doing doing
+	// stumble is the address of the step that failed last; "" if none did since
+	// the object was well.
+	stumble string
 	// removed is set when the object is no more; nothing is written then.
 	removed bool
 }
@@ -39,6 +42,22 @@ type doing struct {
 	what  status.Step
 	since time.Time
 	timer *time.Timer
+}
+
+// stumbles remembers the step that failed, or by "" that all is well.
+func (r *report) stumbles(address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stumble = address
+}
+
+// stumbled reports whether the last step that failed was at that address, and its
+// failure is what is told.
+func (r *report) stumbled(address string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.file.Status
+	return r.stumble == address && s.NextRetry != nil && s.ObservedGeneration == r.file.Metadata.Generation
 }
 
 // tell changes the status and writes it.

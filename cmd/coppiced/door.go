@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"coppice.dev/controller"
 	"coppice.dev/controller/socket"
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/reconcile/fault"
@@ -20,7 +21,7 @@ const (
 	// reopening is the pause before the socket is opened again.
 	reopening = time.Second
 	// glancing is how often it is looked whether the socket is still there.
-	glancing = 5 * time.Second
+	glancing = 2 * time.Second
 )
 
 // door is the socket for as long as the daemon lives. What keeps it from being
@@ -30,7 +31,7 @@ type door struct {
 	options *options
 	log     logr.Logger
 	// trouble shows people what is wrong with the socket, or by nil that nothing is.
-	trouble func(path string, err error)
+	trouble func(path, reason string, err error)
 	// given says that systemd has opened it, who looks after it.
 	given bool
 	told  bool
@@ -56,7 +57,7 @@ func (d *door) tell(err error) {
 		d.log.Info("The socket is open again")
 	}
 	if err != nil || d.told {
-		d.trouble(d.path(), err)
+		d.trouble(d.path(), controller.ReasonSocket, err)
 	}
 	d.told = err != nil
 }

@@ -185,7 +185,7 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	others.Go(func() { answer(ctx) })
 	others.Go(func() {
 		k.TendTrash(ctx, func(err error) {
-			c.Trouble(k.Layout().Trash(), err)
+			c.Trouble(k.Layout().Trash(), controller.ReasonTrash, err)
 			if err != nil {
 				log.Error(err, "Something in the trash cannot be removed; it is tried again")
 			}

@@ -14,7 +14,7 @@ func TestSocketInTheWay(t *testing.T) {
 	h.start()
 	h.write("a.yaml", session("s", directory(h.root("root"))))
 	h.ready("s")
-	tells(t, h.do("get", "manifests", "-o", "yaml"), "coppiced.sock", "is no socket; take it away")
+	tells(t, h.do("get", "manifests", "-o", "yaml"), "NoSocket", "coppiced.sock", "is no socket; take it away")
 	out, code := h.try("exec", "s", "--", "echo")
 	if code != 125 {
 		t.Errorf("exec without a socket: exit code %d\n%s", code, out)
