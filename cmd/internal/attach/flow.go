@@ -88,7 +88,8 @@ func (o *out) stop() { o.from.Close() }
 // in is the way in. The file to read is the caller's: it must not be made
 // non-blocking, and not a byte may be taken from it once the command has ended.
 type in struct {
-	from, to     *os.File
+	from         int // its number: the file may be closed before run has begun
+	to           *os.File
 	typed        bool     // from is a terminal; one that is gone no longer looks like one
 	terminal     bool     // to is one: it has no end, but a letter for it
 	waiting, off *os.File // a pipe that is closed to stop
@@ -100,13 +101,12 @@ func typing(from, to *os.File) (*in, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &in{from: from, to: to, typed: isTerminal(from), waiting: waiting, off: off}, nil
+	return &in{from: int(from.Fd()), to: to, typed: isTerminal(from), waiting: waiting, off: off}, nil
 }
 
 func (i *in) run(hangup chan<- struct{}) {
 	defer i.waiting.Close()
-	from := int(i.from.Fd())
-	poll := []unix.PollFd{{Fd: int32(from), Events: unix.POLLIN}, {Fd: int32(i.waiting.Fd()), Events: unix.POLLIN}}
+	poll := []unix.PollFd{{Fd: int32(i.from), Events: unix.POLLIN}, {Fd: int32(i.waiting.Fd()), Events: unix.POLLIN}}
 	buffer := make([]byte, piece)
 	last := byte('\n')
 	for {
@@ -117,7 +117,7 @@ func (i *in) run(hangup chan<- struct{}) {
 		case err != nil || poll[1].Revents != 0:
 			return
 		}
-		n, err := unix.Read(from, buffer)
+		n, err := unix.Read(i.from, buffer)
 		switch {
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
 			continue
