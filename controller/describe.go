@@ -26,11 +26,14 @@ func (p *pass) describe(s *status.Status) {
 			s.Namespace = o.Name
 		}
 	}
-	s.Chroot, s.Profile, s.Admitted, s.Expires = "", "", nil, nil
+	s.Chroot, s.Profile, s.Owner, s.Admitted, s.Expires = "", "", "", nil, nil
 	if p.memory != remembered && !p.begun {
 		return
 	}
 	s.Chroot, s.Profile = p.record.Session.ChrootName, p.record.Session.ProfileName
+	if owner := p.record.Session.Owner; owner != nil {
+		s.Owner = userName(*owner)
+	}
 	admitted := metav1.NewTime(p.record.Admitted)
 	s.Admitted = &admitted
 	if ttl := p.record.Session.Session.TTL; ttl != nil {

@@ -64,6 +64,8 @@ type Status struct {
 	// Chroot and Profile are what a session was admitted with.
 	Chroot  string `json:"chroot,omitempty"`
 	Profile string `json:"profile,omitempty"`
+	// Owner is who began a session over the socket; empty if it was not begun so.
+	Owner string `json:"owner,omitempty"`
 	// Root is where the host sees a session's root; empty if it is not exposed.
 	Root string `json:"root,omitempty"`
 	// Namespace is the pin of a session's mount namespace, for setns(2).

@@ -74,6 +74,7 @@ func describe(to io.Writer, f status.File, now time.Time) {
 	field("Manifest", place(s.Source))
 	field("Generation", generation(f))
 	field("Phase", string(s.Phase))
+	field("Owner", s.Owner)
 	field("Chroot", s.Chroot)
 	field("Profile", s.Profile)
 	field("Root", s.Root)

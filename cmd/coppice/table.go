@@ -55,6 +55,7 @@ func columnsOf(n noun) []column {
 			columnName, columnPhase, columnReady,
 			{"Chroot", false, func(f status.File, _ tableOptions) string { return orDash(f.Status.Chroot) }},
 			{"Age", false, func(f status.File, o tableOptions) string { return age(f.Status.Admitted, o.now) }},
+			{"Owner", true, func(f status.File, _ tableOptions) string { return orDash(f.Status.Owner) }},
 			{"Inside", true, func(f status.File, _ tableOptions) string { return strconv.Itoa(len(f.Status.Leases)) }},
 			{"Root", true, func(f status.File, _ tableOptions) string { return orDash(f.Status.Root) }},
 			columnManifest, columnMessage,
@@ -100,7 +101,7 @@ const longestRemark = 72
 func remark(s status.Status, o tableOptions) string {
 	text := ""
 	switch {
-	case s.Step != nil && s.Phase != status.Ready:
+	case s.Step != nil && s.Phase != status.Ready && s.Phase != status.Failed:
 		text = doing(*s.Step)
 	case s.Phase != status.Ready:
 		text = why(s)

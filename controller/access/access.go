@@ -57,6 +57,8 @@ type Request struct {
 	Lists  *spec.Access
 	// Owner is the number of the user who began the session; nil if nobody did.
 	Owner *int
+	// OwnerName is what they are called, if anybody knows.
+	OwnerName string
 }
 
 // RefusedError says why something may not be done.
@@ -71,7 +73,7 @@ func Decide(r Request) error {
 		return nil
 	}
 	if r.What != Begin && r.Owner != nil && *r.Owner != r.Who.UID {
-		return refuse("session %s belongs to user %d, who alone may %s it, beside root", r.Session, *r.Owner, r.What)
+		return refuse("session %s belongs to %s, who alone may %s it, beside root", r.Session, Person{UID: *r.Owner, Name: r.OwnerName}, r.What)
 	}
 	switch {
 	case r.What == End && r.Owner == nil:
@@ -106,19 +108,20 @@ func listed(p Person, users, groups []string) bool {
 
 // missing says which lists somebody is not in, and what is in them.
 func (r Request) missing(as, users string, names []string, groups string, groupNames []string) error {
-	of := "the session's chroot"
+	session := "session " + r.Session
 	if r.Chroot != "" {
-		of = "chroot " + r.Chroot
+		session = "a session of chroot " + r.Chroot
 	}
-	return refuse("%s may not %s a session of %s%s: not in its %s (%s), and in none of its %s (%s); have root add you to one of them",
-		r.Who, r.What, of, as, users, orNobody(names), groups, orNobody(groupNames))
+	return refuse("%s may not %s %s%s: %s, and %s; have root add you to one of them",
+		r.Who, r.What, session, as, unlisted("not in", users, names), unlisted("in none of", groups, groupNames))
 }
 
-func orNobody(names []string) string {
+// unlisted says that somebody is not in a list, and who is.
+func unlisted(where, list string, names []string) string {
 	if len(names) == 0 {
-		return "nobody"
+		return "its " + list + " are empty"
 	}
-	return strings.Join(names, ", ")
+	return fmt.Sprintf("%s its %s (%s)", where, list, strings.Join(names, ", "))
 }
 
 func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }

@@ -30,7 +30,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.decide(request); err != nil {
+	if err := s.decide(r.Context(), request); err != nil {
 		return err
 	}
 	if problems := spec.Validate(session); len(problems) > 0 {

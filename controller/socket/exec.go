@@ -49,7 +49,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.decide(access.Request{
+	if err := s.decide(r.Context(), access.Request{
 		Who: who, What: access.Enter, Session: name, As: access.Person{UID: as.UID, Name: as.Name},
 		Chroot: room.Admitted.ChrootName, Lists: room.Admitted.Chroot.Access, Owner: room.Admitted.Owner,
 	}); err != nil {

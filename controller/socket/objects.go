@@ -112,7 +112,7 @@ func (s *Server) end(w http.ResponseWriter, r *http.Request) error {
 	if !there {
 		return fail(http.StatusNotFound, "NotFound", "there is no session %q", name)
 	}
-	if err := s.decide(access.Request{Who: who, What: access.End, Session: name, Owner: owner}); err != nil {
+	if err := s.decide(r.Context(), access.Request{Who: who, What: access.End, Session: name, Owner: owner}); err != nil {
 		return err
 	}
 	was, err := s.Host.Withdraw(name)

@@ -259,7 +259,7 @@ func TestRequests(t *testing.T) {
 		{"POST", "/sessions", `{"chroot":"c"}{}`, 400, "follows"},
 		{"POST", "/sessions", `{"chroot":"` + strings.Repeat("c", wire.MaxBody) + `"}`, 413, "longer than"},
 		{"DELETE", "/sessions/none", "", 404, "NotFound"},
-		{"DELETE", "/sessions/theirs", "", 403, "belongs to user 1001"},
+		{"DELETE", "/sessions/theirs", "", 403, "belongs to me (1001)"},
 		{"DELETE", "/sessions/manifest", "", 403, "asked for by a manifest"},
 		{"DELETE", "/sessions/mine", "", 200, ""},
 		{"DELETE", "/sessions/mine", "", 404, "NotFound"},
@@ -336,8 +336,8 @@ func TestExec(t *testing.T) {
 		want          string
 	}{
 		{"none", `{"args":["true"]}`, 404, "there is no session"},
-		{"theirs", `{"args":["true"]}`, 403, "belongs to user 1001"},
-		{"closed", `{"args":["true"]}`, 403, "users (nobody)"},
+		{"theirs", `{"args":["true"]}`, 403, "belongs to me (1001)"},
+		{"closed", `{"args":["true"]}`, 403, "its users are empty"},
 		{"own", `{"args":["true"],"user":"root"}`, 403, "rootUsers"},
 		{"own", `{"args":["true"],"user":"nosuch"}`, 404, "the host knows no user"},
 		{"own", `{"args":[""]}`, 400, "no name"},

@@ -36,7 +36,12 @@ func (s *Server) caller(ctx context.Context) (access.Person, Account, error) {
 }
 
 // decide decides, and notes what was decided.
-func (s *Server) decide(r access.Request) error {
+func (s *Server) decide(ctx context.Context, r access.Request) error {
+	if r.Owner != nil && *r.Owner != r.Who.UID {
+		if owner, err := s.People.ByID(ctx, *r.Owner); err == nil {
+			r.OwnerName = owner.Name
+		}
+	}
 	err := access.Decide(r)
 	line := s.Log.WithName("access").WithValues("who", r.Who.String(), "what", string(r.What), "session", r.Session, "chroot", r.Chroot)
 	if r.What == access.Enter {
