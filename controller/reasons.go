@@ -7,7 +7,7 @@ const (
 	reasonConverged        = "Converged"
 	reasonValid            = "Valid"
 	reasonSlow             = "Slow"
-	reasonNew              = "New"
+	reasonNew              = status.ReasonNew
 	reasonSpecChanged      = "SpecChanged"
 	reasonRepairing        = "Repairing"
 	reasonProvisioning     = "Provisioning"

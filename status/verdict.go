@@ -37,6 +37,9 @@ const (
 // although its manifest is gone, since too many went at the same time.
 const ReasonDeletionHeld = "DeletionHeld"
 
+// ReasonNew is the reason of Ready for an object of which nothing else is known.
+const ReasonNew = "New"
+
 // ReasonExpired is the reason of Ready for a session whose time is over.
 const ReasonExpired = "Expired"
 

@@ -118,6 +118,9 @@ func (c *cli) progress(ref reference) func(*status.File) error {
 		if f == nil {
 			return nil
 		}
+		if ready := f.Status.Condition(status.ConditionReady); ready == nil || ready.Reason == status.ReasonNew {
+			return nil // the next look knows more
+		}
 		if f.IsTrue(status.ConditionStalled) {
 			return fmt.Errorf("%s: %s", ref, why(f.Status))
 		}

@@ -95,7 +95,11 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 func called(e wire.Exec, args []string) string {
 	const most = 200
 	name := e.Name
-	if name == "" {
+	switch {
+	case name != "":
+	case len(e.Args) == 0:
+		name = "a shell"
+	default:
 		name = strings.Join(args, " ")
 	}
 	return strings.ToValidUTF8(name[:min(len(name), most)], "?")

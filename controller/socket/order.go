@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,9 +22,22 @@ const (
 	otherPath = "/usr/local/bin:/usr/bin:/bin"
 )
 
-// usualShell is what runs if no command is given and the chroot names no shell:
-// the one that every root has.
-const usualShell = "/bin/sh"
+// usualShells are tried where the user's own is not to be had: the last is the
+// one that every root has.
+var usualShells = []string{"/bin/bash", "/bin/sh"}
+
+// shells returns what is tried in order if no command is given. One that was
+// asked for, or that the chroot names, or else nothing, is run.
+func shells(e wire.Exec, admitted spec.Admitted, as Account) []string {
+	if asked := cmp.Or(e.Shell, admitted.Chroot.Shell); asked != "" {
+		return []string{asked}
+	}
+	switch path.Base(as.Shell) {
+	case ".", "nologin", "false": // which says who may log in to the host, and a session is not the host
+		return usualShells
+	}
+	return append([]string{as.Shell}, usualShells...)
+}
 
 // grace is the time between HUP and KILL for the command of a client who is gone,
 // where the session does not say.
@@ -37,19 +51,17 @@ func orderOf(e wire.Exec, admitted spec.Admitted, as Account) (keeper.Order, err
 			return keeper.Order{}, fmt.Errorf("tty: there is no standard file %d", n)
 		}
 	}
-	shell := cmp.Or(e.Shell, admitted.Chroot.Shell, usualShell)
-	env, err := environment(e, admitted, as, shell)
+	env, err := environment(e, admitted, as)
 	if err != nil {
 		return keeper.Order{}, err
 	}
 	o := keeper.Order{
-		Args: slices.Concat(admitted.Chroot.CommandPrefix, e.Args), Env: env,
+		Args: slices.Concat(admitted.Chroot.CommandPrefix, e.Args), Env: env, Shells: shells(e, admitted, as),
 		UID: as.UID, GID: as.GID, Groups: as.Groups, Personality: admitted.Chroot.Personality,
 		Terminal: e.Terminal, TTY: e.TTY, Size: e.Size, Grace: grace,
 	}
 	if len(e.Args) == 0 {
-		o.Args = append(slices.Clone(admitted.Chroot.CommandPrefix), shell)
-		o.Login = len(admitted.Chroot.CommandPrefix) == 0
+		o.AsShell, o.Login = true, len(admitted.Chroot.CommandPrefix) == 0
 	} else if e.Args[0] == "" {
 		return keeper.Order{}, errors.New("the command has no name")
 	}
@@ -75,7 +87,7 @@ func orderOf(e wire.Exec, admitted spec.Admitted, as Account) (keeper.Order, err
 // Only the kind of terminal is handed on, or, if that is asked for, all but what
 // the chroot filters; root's search path is never the caller's. What the chroot
 // sets comes above that, and what the session sets above all.
-func environment(e wire.Exec, admitted spec.Admitted, as Account, shell string) ([]string, error) {
+func environment(e wire.Exec, admitted spec.Admitted, as Account) ([]string, error) {
 	filter, err := filterOf(admitted.Chroot.Environment)
 	if err != nil {
 		return nil, err
@@ -90,12 +102,12 @@ func environment(e wire.Exec, admitted spec.Admitted, as Account, shell string) 
 			env[name] = value
 		}
 	}
-	path := otherPath
+	search := otherPath
 	if as.UID == 0 {
-		path = rootPath
+		search = rootPath
 	}
 	for name, value := range map[string]string{
-		"PATH": path, "HOME": as.Home, "USER": as.Name, "LOGNAME": as.Name, "SHELL": shell,
+		"PATH": search, "HOME": as.Home, "USER": as.Name, "LOGNAME": as.Name,
 	} {
 		if _, kept := env[name]; !kept && value != "" {
 			env[name] = value

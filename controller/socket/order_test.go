@@ -14,7 +14,7 @@ import (
 
 var (
 	superuser = Account{Name: "root", Home: "/root"}
-	somebody  = Account{UID: 1000, GID: 100, Name: "me", Home: "/home/me", Groups: []int{27, 100}}
+	somebody  = Account{Shell: "/bin/zsh", UID: 1000, GID: 100, Name: "me", Home: "/home/me", Groups: []int{27, 100}}
 )
 
 func TestOrder(t *testing.T) {
@@ -28,14 +28,22 @@ func TestOrder(t *testing.T) {
 		{"a command", wire.Exec{Args: []string{"make", "-j"}}, spec.Admitted{}, somebody, func(o keeper.Order) bool {
 			return strings.Join(o.Args, " ") == "make -j" && !o.Login && o.UID == 1000 && o.GID == 100 && len(o.Groups) == 2 && o.Grace == grace
 		}},
-		{"a login shell", wire.Exec{}, spec.Admitted{}, somebody, func(o keeper.Order) bool { return strings.Join(o.Args, " ") == "/bin/sh" && o.Login }},
-		{"the chroot's shell", wire.Exec{}, spec.Admitted{Chroot: spec.ChrootSpec{Shell: "/bin/bash"}}, somebody, func(o keeper.Order) bool { return o.Args[0] == "/bin/bash" }},
-		{"a shell that is asked for", wire.Exec{Shell: "/bin/zsh"}, spec.Admitted{Chroot: spec.ChrootSpec{Shell: "/bin/bash"}}, somebody, func(o keeper.Order) bool { return o.Args[0] == "/bin/zsh" }},
+		{"a login shell", wire.Exec{}, spec.Admitted{}, somebody, func(o keeper.Order) bool {
+			return len(o.Args) == 0 && o.AsShell && o.Login && strings.Join(o.Shells, " ") == "/bin/zsh /bin/bash /bin/sh"
+		}},
+		{"a login shell of somebody who may not log in", wire.Exec{}, spec.Admitted{}, Account{Shell: "/usr/sbin/nologin"}, func(o keeper.Order) bool {
+			return strings.Join(o.Shells, " ") == "/bin/bash /bin/sh"
+		}},
+		{"a login shell of nobody known", wire.Exec{}, spec.Admitted{}, Account{}, func(o keeper.Order) bool {
+			return strings.Join(o.Shells, " ") == "/bin/bash /bin/sh"
+		}},
+		{"the chroot's shell", wire.Exec{}, spec.Admitted{Chroot: spec.ChrootSpec{Shell: "/bin/bash"}}, somebody, func(o keeper.Order) bool { return strings.Join(o.Shells, " ") == "/bin/bash" && o.AsShell }},
+		{"a shell that is asked for", wire.Exec{Shell: "/bin/zsh"}, spec.Admitted{Chroot: spec.ChrootSpec{Shell: "/bin/bash"}}, somebody, func(o keeper.Order) bool { return strings.Join(o.Shells, " ") == "/bin/zsh" && o.AsShell }},
 		{"a prefix", wire.Exec{Args: []string{"make"}}, spec.Admitted{Chroot: spec.ChrootSpec{CommandPrefix: []string{"eatmydata", "--"}}}, somebody, func(o keeper.Order) bool {
 			return strings.Join(o.Args, " ") == "eatmydata -- make"
 		}},
 		{"a prefix before a shell", wire.Exec{}, spec.Admitted{Chroot: spec.ChrootSpec{CommandPrefix: []string{"eatmydata"}}}, somebody, func(o keeper.Order) bool {
-			return strings.Join(o.Args, " ") == "eatmydata /bin/sh" && !o.Login
+			return strings.Join(o.Args, " ") == "eatmydata" && o.AsShell && !o.Login
 		}},
 		{"here, or at home", wire.Exec{Args: []string{"x"}, Here: "/src"}, spec.Admitted{}, somebody, func(o keeper.Order) bool {
 			return strings.Join(o.Folders, " ") == "/src /home/me" && !o.Strict
@@ -71,22 +79,22 @@ func TestEnvironment(t *testing.T) {
 		want     string
 	}{
 		{"of root", wire.Exec{}, spec.Admitted{Name: "s"}, superuser,
-			"COPPICE_SESSION=s HOME=/root LOGNAME=root PATH=" + rootPath + " SHELL=/bin/sh USER=root"},
+			"COPPICE_SESSION=s HOME=/root LOGNAME=root PATH=" + rootPath + " USER=root"},
 		{"of somebody", wire.Exec{}, spec.Admitted{Name: "s", ChrootName: "c"}, somebody,
-			"COPPICE_CHROOT=c COPPICE_SESSION=s HOME=/home/me LOGNAME=me PATH=" + otherPath + " SHELL=/bin/sh USER=me"},
+			"COPPICE_CHROOT=c COPPICE_SESSION=s HOME=/home/me LOGNAME=me PATH=" + otherPath + " USER=me"},
 		{"the terminal's kind is handed on, and nothing else", wire.Exec{Env: []string{"TERM=vt100", "LANG=C", "PATH=/x"}}, spec.Admitted{Name: "s"}, somebody,
-			"COPPICE_SESSION=s HOME=/home/me LOGNAME=me PATH=" + otherPath + " SHELL=/bin/sh TERM=vt100 USER=me"},
+			"COPPICE_SESSION=s HOME=/home/me LOGNAME=me PATH=" + otherPath + " TERM=vt100 USER=me"},
 		{"all is handed on", wire.Exec{Preserve: true, Env: []string{"A=b=c", "HOME=/x", "PATH=/y", "EMPTY="}}, spec.Admitted{Name: "s"}, somebody,
-			"A=b=c COPPICE_SESSION=s EMPTY= HOME=/x LOGNAME=me PATH=/y SHELL=/bin/sh USER=me"},
+			"A=b=c COPPICE_SESSION=s EMPTY= HOME=/x LOGNAME=me PATH=/y USER=me"},
 		{"but root's search path", wire.Exec{Preserve: true, Env: []string{"PATH=/y", "A=b"}}, spec.Admitted{Name: "s"}, superuser,
-			"A=b COPPICE_SESSION=s HOME=/root LOGNAME=root PATH=" + rootPath + " SHELL=/bin/sh USER=root"},
+			"A=b COPPICE_SESSION=s HOME=/root LOGNAME=root PATH=" + rootPath + " USER=root"},
 		{"but what the chroot filters, by whole names", wire.Exec{Preserve: true, Env: []string{"LD_PRELOAD=/x", "OLD_LD_X=1", "ENV=2"}},
 			spec.Admitted{Name: "s", Chroot: spec.ChrootSpec{Environment: &spec.Environment{Filter: "LD_.*|ENV"}}}, somebody,
-			"COPPICE_SESSION=s HOME=/home/me LOGNAME=me OLD_LD_X=1 PATH=" + otherPath + " SHELL=/bin/sh USER=me"},
+			"COPPICE_SESSION=s HOME=/home/me LOGNAME=me OLD_LD_X=1 PATH=" + otherPath + " USER=me"},
 		{"who the session is cannot be lied about", wire.Exec{Preserve: true, Env: []string{"COPPICE_SESSION=other"}}, spec.Admitted{Name: "s"}, somebody,
-			"COPPICE_SESSION=s HOME=/home/me LOGNAME=me PATH=" + otherPath + " SHELL=/bin/sh USER=me"},
+			"COPPICE_SESSION=s HOME=/home/me LOGNAME=me PATH=" + otherPath + " USER=me"},
 		{"the session's goes before the chroot's", wire.Exec{}, spec.Admitted{Name: "s", Chroot: spec.ChrootSpec{Environment: set("chroot")}, Session: spec.SessionSpec{Environment: set("session")}}, Account{UID: 1, Home: "/"},
-			"COPPICE_SESSION=s HOME=/ PATH=" + otherPath + " SHELL=/bin/sh X=session"},
+			"COPPICE_SESSION=s HOME=/ PATH=" + otherPath + " X=session"},
 	} {
 		o, err := orderOf(row.exec, row.admitted, row.as)
 		if got := strings.Join(o.Env, " "); err != nil || got != row.want {

@@ -16,6 +16,8 @@ type Account struct {
 	UID, GID int
 	Name     string
 	Home     string
+	// Shell is their login shell; "" if none is known.
+	Shell string
 	// Groups are the supplementary groups.
 	Groups []int
 }
@@ -64,6 +66,9 @@ func (g Getent) account(ctx context.Context, key string) (Account, error) {
 		return Account{}, fmt.Errorf("user %s: getent gave %d fields", key, len(fields))
 	}
 	a := Account{Name: fields[0], Home: fields[5]}
+	if len(fields) > 6 {
+		a.Shell = fields[6]
+	}
 	if a.UID, err = strconv.Atoi(fields[2]); err == nil {
 		a.GID, err = strconv.Atoi(fields[3])
 	}

@@ -107,7 +107,8 @@ func (r *room) start() (_ *command, err error) {
 		if err := settle(o); err != nil {
 			return err
 		}
-		program, err = find(o)
+		choose(&r.order)
+		program, err = find(r.order)
 		return err
 	}); err != nil {
 		return nil, err

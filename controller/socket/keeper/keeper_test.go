@@ -311,6 +311,35 @@ func TestUser(t *testing.T) {
 	}
 }
 
+func TestShells(t *testing.T) {
+	s := session(t)
+	for _, c := range []struct {
+		name  string
+		order Order
+		want  string // an error if it has a space
+	}{
+		{"one that is not there is passed over", Order{Shells: []string{"/bin/zsh", "/bin/sh", "/bin/true"}, Args: []string{"printenv", "SHELL"}}, "/bin/sh"},
+		{"so is one that may not be run", Order{Shells: []string{"/open/mine", "/bin/sh"}, Args: []string{"printenv", "SHELL"}}, "/bin/sh"},
+		{"a SHELL that is set stays", Order{Shells: []string{"/bin/sh"}, Env: []string{"PATH=/bin", "SHELL=/x"}, Args: []string{"printenv", "SHELL"}}, "/x"},
+		{"it is run", Order{Shells: []string{"/none", "/bin/pwd"}, AsShell: true}, "/"},
+		{"it is run by a prefix", Order{Shells: []string{"/none", "/bin/pwd"}, AsShell: true, Args: []string{"echo"}}, "/bin/pwd"},
+		{"there is none", Order{Shells: []string{"/none", "/neither"}, AsShell: true}, "/neither: there is no such file in session s"},
+	} {
+		c.order.UID, c.order.GID = uid, gid
+		if c.order.Env == nil {
+			c.order.Env = []string{"PATH=/bin"}
+		}
+		text, f := output(t, s, c.order)
+		got := strings.TrimSpace(text)
+		if f.Failed != nil {
+			got = f.Failed.Message
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestFolders(t *testing.T) {
 	s := session(t)
 	for _, c := range []struct {

@@ -116,7 +116,7 @@ func parse(text []byte) (Order, error) {
 	if err := json.Unmarshal(text, &o); err != nil {
 		return o, fmt.Errorf("read order: %w", err)
 	}
-	if len(o.Args) == 0 || o.Args[0] == "" {
+	if o.AsShell && len(o.Shells) == 0 || !o.AsShell && len(o.Args) == 0 || len(o.Args) > 0 && o.Args[0] == "" {
 		return o, errors.New("read order: it names no command")
 	}
 	if o.UID < 0 || o.GID < 0 || o.UID > math.MaxUint32-1 || o.GID > math.MaxUint32-1 {

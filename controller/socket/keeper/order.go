@@ -17,6 +17,10 @@ type Order struct {
 	// argument that the program sees, as login(1) does.
 	Args  []string `json:"args"`
 	Login bool     `json:"login,omitempty"`
+	// Shells are tried in order: the first that can be run inside is SHELL in the
+	// environment, unless that names one, and if AsShell the last of Args.
+	Shells  []string `json:"shells,omitempty"`
+	AsShell bool     `json:"asShell,omitempty"`
 	// Env is the whole environment, as NAME=value.
 	Env []string `json:"env"`
 	// UID, GID and Groups are who the command runs as.

@@ -85,6 +85,22 @@ func settle(o Order) error {
 	return nil
 }
 
+// choose chooses the shell. If none can be run, the last one's absence is told.
+func choose(o *Order) {
+	for i, shell := range o.Shells {
+		if i < len(o.Shells)-1 && executable(shell) != nil {
+			continue
+		}
+		if variable(o.Env, "SHELL") == "" {
+			o.Env = append(o.Env, "SHELL="+shell)
+		}
+		if o.AsShell {
+			o.Args = append(o.Args, shell)
+		}
+		return
+	}
+}
+
 // find finds the program, as a shell would.
 func find(o Order) (string, error) {
 	name := o.Args[0]
