@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/kernel/cgroup"
 )
 
 // Sessions names the sessions that something is noted of.
@@ -89,7 +91,7 @@ func (b Book) List(session string) ([]Lease, error) {
 func (b Book) look(l *Lease) (bool, error) {
 	if l.Group != "" {
 		var err error
-		if l.PIDs, err = members(l.Group); err != nil {
+		if l.PIDs, err = cgroup.Members(l.Group); err != nil {
 			return false, err
 		}
 	}
@@ -97,7 +99,7 @@ func (b Book) look(l *Lease) (bool, error) {
 		return true, nil
 	}
 	if l.Group != "" {
-		err := removeGroup(l.Group)
+		err := cgroup.Remove(l.Group)
 		if errors.Is(err, unix.EBUSY) {
 			return true, nil // somebody is just coming or going
 		}
@@ -159,51 +161,3 @@ func stat(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// members returns the processes in a cgroup and below, none if it is gone.
-func members(group string) ([]int, error) {
-	var pids []int
-	err := filepath.WalkDir(group, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !e.IsDir() {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		text, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
-			return nil // removed meanwhile, or of threads only
-		}
-		for field := range strings.FieldsSeq(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
-				pids = append(pids, pid)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the lease's cgroup: %w", err)
-	}
-	return pids, nil
-}
-
-// removeGroup removes a cgroup and those that were made below it.
-func removeGroup(group string) error {
-	entries, err := os.ReadDir(group)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("remove the lease's cgroup: %w", err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeGroup(filepath.Join(group, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	if err := unix.Rmdir(group); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove the lease's cgroup: %w", err)
-	}
-	return nil
-}

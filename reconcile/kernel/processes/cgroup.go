@@ -7,12 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/kernel/cgroup"
 	"coppice.dev/reconcile/kernel/mounttable"
 )
 
@@ -98,7 +98,7 @@ func (d Driver) LeaveHook(session, name string) error {
 	if d.Groups == "" {
 		return nil
 	}
-	if err := removeGroup(d.hookGroup(session, name)); !errors.Is(err, unix.EBUSY) {
+	if err := cgroup.Remove(d.hookGroup(session, name)); !errors.Is(err, unix.EBUSY) {
 		return err
 	}
 	return nil
@@ -116,31 +116,22 @@ func (d Driver) KillHook(session, name string) error {
 	group := d.hookGroup(session, name)
 	deadline := time.Now().Add(patience)
 	for {
-		err := removeGroup(group)
+		err := cgroup.Remove(group)
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		left, err := members(group)
+		left, err := cgroup.Members(group)
 		if err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
 			return busy("end hook "+name+" of session "+session, left, hung)
 		}
-		if err := killGroup(group); err != nil {
+		if err := cgroup.Kill(group); err != nil {
 			return err
 		}
 		time.Sleep(time.Millisecond) // the kernel ends them in its own time
 	}
-}
-
-// killGroup sends KILL to all in the group and below (cgroup.kill, 5.14).
-func killGroup(path string) error {
-	err := os.WriteFile(filepath.Join(path, "cgroup.kill"), []byte("1"), 0)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("kill cgroup: %w", err)
-	}
-	return nil
 }
 
 // members returns the processes in the session's group.
@@ -148,7 +139,7 @@ func (d Driver) members(session string) ([]int, error) {
 	if d.Groups == "" {
 		return nil, nil
 	}
-	return members(d.group(session))
+	return cgroup.Members(d.group(session))
 }
 
 // inGroup reports whether a process is in the session's group now. Its own word
@@ -166,56 +157,6 @@ func (d Driver) inGroup(session string, pid int) bool {
 		}
 	}
 	return false
-}
-
-// members returns the processes in the group and below.
-func members(path string) ([]int, error) {
-	var pids []int
-	err := filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !e.IsDir() {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		text, err := os.ReadFile(filepath.Join(name, "cgroup.procs"))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
-			return nil // removed meanwhile; or it has threads only, of processes that a group above names
-		}
-		for line := range strings.Lines(string(text)) {
-			if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 0 {
-				pids = append(pids, pid)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read cgroup: %w", err)
-	}
-	return pids, nil
-}
-
-// removeGroup removes the group and those below it, deepest first. The error is
-// EBUSY while a process is in one, or is just leaving.
-func removeGroup(path string) error {
-	entries, err := os.ReadDir(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("remove cgroup: %w", err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeGroup(filepath.Join(path, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	if err := unix.Rmdir(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove cgroup %s: %w", path, err)
-	}
-	return nil
 }
 
 // Path returns the folder of the session's group; "" where there is no cgroup v2.

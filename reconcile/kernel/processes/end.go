@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/cgroup"
 	"coppice.dev/reconcile/kernel/holders"
 )
 
@@ -50,7 +51,7 @@ func (d Driver) end(ctx context.Context, session string, grace time.Duration) er
 // first, until no more turn up.
 func (d Driver) kill(ctx context.Context, session string) error {
 	if group := d.group(session); group != "" {
-		if err := killGroup(group); err != nil {
+		if err := cgroup.Kill(group); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/kernel/cgroup"
 	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/object"
 )
@@ -297,7 +298,7 @@ func (d Driver) removeOld(session string) error {
 		if !exists(group) {
 			continue
 		}
-		if err := removeGroup(group); err != nil {
+		if err := cgroup.Remove(group); err != nil {
 			return err
 		}
 		if err := unix.Rmdir(filepath.Dir(group)); err != nil && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/kernel/cgroup"
 	"coppice.dev/reconcile/kernel/holders"
 	"coppice.dev/reconcile/kernel/lease"
 	"coppice.dev/reconcile/object"
@@ -180,7 +181,7 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 		}
 		// Somebody may have come in meanwhile, or may not be quite gone.
 		if err = d.removeOld(session); err == nil && d.Groups != "" {
-			err = removeGroup(d.group(session))
+			err = cgroup.Remove(d.group(session))
 		}
 		if err == nil {
 			return d.Leases.Forget(session)
