@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/compile"
+	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
 	"coppice.dev/spec"
@@ -44,11 +46,33 @@ func (p *pass) begin(ctx context.Context) {
 		p.fail(err)
 		return
 	}
+	for _, lower := range lowersOf(admitted.Chroot) {
+		if facts, err := p.inspect(ctx, spec.Source{Directory: &spec.DirectorySource{Path: lower}}); err == nil {
+			p.record.Facts.Places = append(p.record.Facts.Places, facts.Places...)
+		}
+	}
+	if admitted.Session.OpenSource && p.record.Facts.ReadOnly {
+		err = &fault.Fault{
+			Reason: fault.SourceUnusable, Doing: "open the source of the chroot for writing",
+			Err: errors.New(spec.ReadOnlyImage(p.record.Facts.FSType)), Hint: "take openSource out of the session",
+		}
+		p.looked(!p.stands())
+		p.letGo()
+		p.fail(err)
+		return
+	}
 	p.begun = true
 	if !p.outlives() {
 		p.comeBack(firstPause)
 	}
 	p.make(ctx)
+}
+
+func lowersOf(c spec.ChrootSpec) []string {
+	if c.Union == nil {
+		return nil
+	}
+	return c.Union.Lowers
 }
 
 // otherwise reports whether what is there of a session without a record was not
@@ -115,13 +139,20 @@ func (p *pass) pending(err error) {
 			note.Message += fmt.Sprintf("; %s may be in a manifest that cannot be read", k)
 		}
 	}
-	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting})
+	v := status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting}
+	if refuses(err) {
+		v.Work, v.Stalled = "", &note
+	}
+	p.finish(v)
 }
 
 // refused tells that somebody else holds what the session needs alone.
 func (p *pass) refused(a answer) {
 	note := status.Note{Reason: "SourceHeld", Message: fmt.Sprintf(
 		"session %s uses %s, and one of the two writes to it; delete that session, or give the chroot a union of type overlay", a.holder, a.source)}
+	if a.conflict != nil {
+		note = a.conflict.note()
+	}
 	if a.unknown != "" {
 		note.Message = fmt.Sprintf("%s may be in use: %s", a.source, a.unknown)
 		p.comeBack(forThoseInside)

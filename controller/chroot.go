@@ -23,13 +23,25 @@ var builtin = sync.OnceValue(spec.BuiltinProfiles)
 func (c *Controller) chroot(ctx context.Context, name string) {
 	set, refs := c.manifestsNow()
 	k := key{classChroot, name}
+	var places []compile.Place
 	c.definition(set, k, nil, func() (bool, error) {
 		chroot, there := refs.Chroots[name]
 		if !there {
 			return false, nil
 		}
-		_, err := c.inspect(ctx, chroot.Spec.Source)
+		facts, err := c.inspect(ctx, chroot.Spec.Source)
+		places = facts.Places
+		if len(places) == 0 {
+			places = compile.PlacesOf(chroot.Spec)[:1]
+		}
 		return ctx.Err() == nil, err
+	}, func(s *status.Status) {
+		s.OpenedBy = ""
+		for _, place := range places {
+			if session, waiting := c.claims.opener(place); !waiting {
+				s.OpenedBy = session
+			}
+		}
 	})
 }
 
@@ -40,13 +52,13 @@ func (c *Controller) profile(name string) {
 	if i := slices.IndexFunc(builtin(), func(p *spec.Profile) bool { return p.Name == name }); i >= 0 {
 		fallback = builtin()[i]
 	}
-	c.definition(set, key{classProfile, name}, fallback, func() (bool, error) { return true, nil })
+	c.definition(set, key{classProfile, name}, fallback, func() (bool, error) { return true, nil }, func(*status.Status) {})
 }
 
 // definition tells of a chroot or a profile, which is all that is done with it.
 // fallback is what it is without a manifest; check looks whether it can be used,
-// and whether that can be told at all.
-func (c *Controller) definition(set manifests.Set, k key, fallback *spec.Profile, check func() (bool, error)) {
+// and whether that can be told at all; more tells more of it.
+func (c *Controller) definition(set manifests.Set, k key, fallback *spec.Profile, check func() (bool, error), more func(*status.Status)) {
 	defer c.queue.succeeded(k)
 	of := manifests.Key{Kind: kinds[k.class], Name: k.name}
 	entry, named := set.Entries[of]
@@ -80,6 +92,7 @@ func (c *Controller) definition(set manifests.Set, k key, fallback *spec.Profile
 	before := report.now().Status.Condition(status.ConditionReady)
 	report.tell(func(f *status.File) {
 		f.Status.Sessions = c.links.sessions(names(k, set)...)
+		more(&f.Status)
 		status.Judge(&f.Status, f.Metadata.Generation, time.Now(), v)
 		worked = before != nil && before.Reason != reasonNew && before.Status != metav1.ConditionTrue && v.Ready == metav1.ConditionTrue
 	})

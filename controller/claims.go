@@ -46,6 +46,10 @@ type claims struct {
 	// leftovers are the bases that are there and that nobody has claimed yet;
 	// true if one was to go and did not.
 	leftovers map[string]bool
+	// uses are the sources that sessions stand on, and there those sessions of
+	// which there is something that was not looked at yet.
+	uses  uses
+	there map[string]struct{}
 	// since is when this began.
 	since time.Time
 }
@@ -76,15 +80,16 @@ func newClaims() *claims {
 	return &claims{
 		bases: map[string]*base{}, held: map[string][]string{},
 		unseen: map[string]struct{}{}, unsure: map[string]struct{}{}, refused: map[string]struct{}{},
-		leftovers: map[string]bool{}, since: time.Now(),
+		leftovers: map[string]bool{}, since: time.Now(), there: map[string]struct{}{},
+		uses: uses{held: map[string][]compile.Use{}, meant: map[string][]compile.Use{}},
 	}
 }
 
-// expect says which sessions and bases there are, all of them if complete. It
-// returns which of the sessions are to be looked at, even if they were before:
+// expect says which sessions and bases there are, all of them if complete, and of
+// which of the sessions there is something in the world. It returns which of the sessions are to be looked at, even if they were before:
 // one that was forgotten while others were being counted is among them. freed
 // says that more is possible now than before.
-func (c *claims) expect(complete bool, sessions, bases []string) (unseen []string, freed bool) {
+func (c *claims) expect(complete bool, sessions, there, bases []string) (unseen []string, freed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.note(&freed)()
@@ -92,6 +97,11 @@ func (c *claims) expect(complete bool, sessions, bases []string) (unseen []strin
 		if _, known := c.held[s]; !known {
 			c.unseen[s] = struct{}{}
 			unseen = append(unseen, s)
+		}
+	}
+	for _, s := range there {
+		if _, known := c.held[s]; !known {
+			c.there[s] = struct{}{}
 		}
 	}
 	for _, b := range bases {
@@ -110,6 +120,7 @@ func (c *claims) looked(session string, sure bool) (freed bool) {
 	defer c.mu.Unlock()
 	defer c.note(&freed)()
 	delete(c.unseen, session)
+	delete(c.there, session)
 	if _, known := c.held[session]; !known {
 		c.held[session] = nil
 	}
@@ -122,10 +133,16 @@ func (c *claims) looked(session string, sure bool) (freed bool) {
 }
 
 // note returns a function that sets freed if more is known by then: that every
-// session was seen, or that every claim is known. It needs the lock.
+// session was seen, that every claim is known, or who has a source open. It needs
+// the lock.
 func (c *claims) note(freed *bool) func() {
-	seen, complete := c.seen(""), c.complete()
-	return func() { *freed = *freed || !seen && c.seen("") || !complete && c.complete() }
+	known := func() []bool { return []bool{c.seen(""), c.complete(), c.counted && len(c.there) == 0} }
+	before := known()
+	return func() {
+		for i, now := range known() {
+			*freed = *freed || now && !before[i]
+		}
+	}
 }
 
 // everySeen reports whether every session but the one given was looked at.
@@ -149,10 +166,16 @@ func (c *claims) complete() bool {
 
 // answer is what a session that claims bases is told.
 type answer struct {
+	// conflict is who is in the way at a source.
+	conflict *conflict
 	// holder is the session that holds one of them, and source what it holds.
 	holder, source string
 	// unknown says why it is not known yet whether somebody holds one of them.
 	unknown string
+	// freed is set if more is possible now than before, and retold are those who
+	// waited behind this session and now wait for it.
+	freed  bool
+	retold []string
 	// wait is set while a base is not ready.
 	wait bool
 	// wake are the keys of the bases that are to be looked at now. One that
@@ -168,19 +191,32 @@ type answer struct {
 	begun time.Time
 }
 
-// claim makes a session stand on these bases and no others, unless somebody
-// holds one of them. A session that runs already is not refused.
-func (c *claims) claim(session string, wanted []compile.Base, runs bool) answer {
+// claim makes a session stand on what it needs and nothing else, unless somebody
+// holds some of that. A session that runs already is not refused.
+func (c *claims) claim(session string, needs compile.Result, runs bool) answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	wanted, freed := needs.Bases, false
+	known := c.note(&freed)
 	if !runs {
-		if refusal, refused := c.refuse(session, wanted); refused {
+		refusal, refused := c.refuseUse(session, needs.Uses)
+		if !refused {
+			refusal, refused = c.refuse(session, wanted)
+		}
+		if refused {
 			c.refused[session] = struct{}{}
 			return refusal
 		}
 	}
 	delete(c.refused, session)
-	a := answer{wake: c.drop(session, wanted)}
+	_, meant := c.uses.meant[session]
+	c.use(session, needs.Uses)
+	delete(c.there, session)
+	known()
+	a := answer{wake: c.drop(session, wanted), freed: freed}
+	if meant {
+		a.retold = slices.Sorted(maps.Keys(c.refused))
+	}
 	for _, want := range wanted {
 		key := want.Owner.Name
 		b := c.bases[key]
@@ -216,7 +252,7 @@ func (c *claims) release(session string) (bases, refused []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	bases = c.drop(session, nil)
-	if len(bases) > 0 {
+	if c.use(session, nil) || len(bases) > 0 {
 		refused = slices.Sorted(maps.Keys(c.refused))
 	}
 	return bases, refused
@@ -230,8 +266,10 @@ func (c *claims) forget(session string) (freed bool) {
 	defer c.note(&freed)()
 	c.drop(session, nil)
 	delete(c.held, session)
+	c.use(session, nil)
 	delete(c.refused, session)
 	delete(c.unseen, session)
+	delete(c.there, session)
 	delete(c.unsure, session)
 	return false
 }

@@ -161,6 +161,9 @@ func (p *pass) admission() string {
 	if p.record.Session.ChrootName == "" {
 		message = "from a chroot of its own"
 	}
+	if p.record.Session.Session.OpenSource {
+		message += ", whose source it has open for writing,"
+	}
 	if p.record.Session.ProfileName != "" {
 		message += " with profile " + p.record.Session.ProfileName
 	}

@@ -26,11 +26,12 @@ func (p *pass) describe(s *status.Status) {
 			s.Namespace = o.Name
 		}
 	}
-	s.Chroot, s.Profile, s.Owner, s.Admitted, s.Expires = "", "", "", nil, nil
+	s.Chroot, s.Profile, s.Owner, s.Admitted, s.Expires, s.OpenSource = "", "", "", nil, nil, false
 	if p.memory != remembered && !p.begun {
 		return
 	}
 	s.Chroot, s.Profile = p.record.Session.ChrootName, p.record.Session.ProfileName
+	s.OpenSource = p.record.Session.Session.OpenSource
 	if owner := p.record.Session.Owner; owner != nil {
 		s.Owner = userName(*owner)
 	}

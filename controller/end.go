@@ -174,7 +174,9 @@ func (p *pass) holdOn() {
 	record := p.record
 	record.Expired = false // what there was before may not be all gone
 	if result, err := compile.Session(p.layout, record); err == nil {
-		p.claims.claim(p.name, result.Bases, true)
+		if p.claims.claim(p.name, result, true).freed {
+			p.freed()
+		}
 	}
 }
 

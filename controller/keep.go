@@ -144,7 +144,17 @@ func unresolved(err error) string {
 	if r, is := errors.AsType[*spec.ReferenceError](err); is {
 		return r.Kind + "NotFound"
 	}
+	if refuses(err) {
+		return reasonConflict
+	}
 	return "ReferenceNotFound"
+}
+
+// refuses reports whether a session's manifest asks for what the chroot that it
+// names cannot give: waiting does not help.
+func refuses(err error) bool {
+	_, is := errors.AsType[*spec.ConflictError](err)
+	return is
 }
 
 // make converges the session to what its record says.
@@ -160,7 +170,14 @@ func (p *pass) make(ctx context.Context) {
 		return
 	}
 	runs := p.memory == remembered
-	bases := p.claims.claim(p.name, result.Bases, runs)
+	bases := p.claims.claim(p.name, result, runs)
+	if bases.freed {
+		p.freed()
+	}
+	for _, name := range bases.retold {
+		p.queue.renew(sessionKey(name))
+	}
+	p.tellChroot()
 	if bases.refused() {
 		p.looked(!p.stands())
 		p.refused(bases)

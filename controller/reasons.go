@@ -24,6 +24,7 @@ const (
 	reasonRecreateRequired = "RecreateRequired"
 	reasonUpToDate         = "Current"
 	reasonRecordLost       = "RecordLost"
+	reasonConflict         = "Conflict"
 	reasonInUse            = "InUse"
 	reasonOverdue          = "Overdue"
 	reasonManifestGone     = "ManifestGone"

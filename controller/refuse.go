@@ -11,7 +11,7 @@ import (
 )
 
 // refused reports whether a claim was refused.
-func (a answer) refused() bool { return a.holder != "" || a.unknown != "" }
+func (a answer) refused() bool { return a.conflict != nil || a.holder != "" || a.unknown != "" }
 
 // refuse reports who else holds what a session wants, where that cannot be
 // shared. It needs the lock.

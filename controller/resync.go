@@ -63,15 +63,15 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 	if err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "Looking for what there is failed; bases that nobody wants stay until it works")
 	}
-	var bases []string
+	var there, bases []string
 	for _, o := range owners {
 		if o.Class == object.Session {
-			sessions = append(sessions, o.Name)
+			sessions, there = append(sessions, o.Name), append(there, o.Name)
 		} else {
 			bases = append(bases, o.Name)
 		}
 	}
-	unseen, freed := c.claims.expect(err == nil, sessions, bases)
+	unseen, freed := c.claims.expect(err == nil, sessions, there, bases)
 	for _, name := range unseen {
 		delete(visited, sessionKey(name))
 	}

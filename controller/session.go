@@ -87,6 +87,9 @@ func (c *Controller) session(ctx context.Context, name string) {
 		return // a cancelled look says nothing
 	}
 	p.recall()
+	if p.memory == unseen || p.memory == forgotten {
+		p.suspect()
+	}
 	unwanted := !p.named && !p.set.MayHold(of)
 	if unwanted && p.world.Empty() {
 		p.gone()
@@ -181,6 +184,7 @@ func (p *pass) handOn(bases, refused []string) {
 	for _, s := range refused {
 		p.queue.renew(sessionKey(s))
 	}
+	p.tellChroot()
 }
 
 // names says which chroots and profiles the session has to do with.

@@ -152,6 +152,7 @@ func (w *world) refuse(step plan.Step) error {
 			return fmt.Errorf("create: %w", syscall.EEXIST)
 		}
 		if root, is := step.Object.Spec.(object.Namespace); is {
+			w.checkSource(owner, root)
 			for _, l := range root.Layers {
 				if (strings.HasPrefix(l.Path, w.layout.BaseMounts()) || strings.HasPrefix(l.Path, w.layout.BaseTrees())) && !w.stands(l.Path) {
 					return fmt.Errorf("mount %s: %w", l.Path, syscall.ENOENT)
@@ -215,6 +216,24 @@ func (w *world) refuseUsed(step plan.Step, path string) error {
 		}
 	}
 	return nil
+}
+
+// checkSource writes down a folder that one session writes to while another
+// stands on it.
+func (w *world) checkSource(owner object.Owner, root object.Namespace) {
+	for other, objects := range w.there {
+		for _, o := range objects {
+			there, is := o.Spec.(object.Namespace)
+			if !is || other == owner || there.Type != object.RootBind && root.Type != object.RootBind {
+				continue
+			}
+			for _, l := range root.Layers {
+				if slices.Contains(there.Layers, l) {
+					w.wrong = append(w.wrong, fmt.Sprintf("%s and %s both stand on %s, and one writes to it", owner, other, l.Path))
+				}
+			}
+		}
+	}
 }
 
 // checkImage writes down a file that is mounted twice, one of them writing.

@@ -69,6 +69,12 @@ func Admit(s *Session, refs References, ephemeral bool) (Admitted, error) {
 		defaultChroot(&a.Chroot)
 	}
 	a.Chroot.Description, a.Chroot.Aliases = "", nil // not what a session is made of
+	if s.Spec.OpenSource {
+		if why := CannotOpen(a.Chroot); why != "" {
+			return Admitted{}, &ConflictError{"spec.openSource", why}
+		}
+		a.Chroot = a.Chroot.opened()
+	}
 	if u := a.Chroot.Union; u.Type == UnionOverlay && u.Volatile == nil {
 		u.Volatile = &ephemeral
 	}

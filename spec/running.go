@@ -20,6 +20,7 @@ func (a Admitted) WithSession(s *Session) Admitted {
 	a.Session = s.Spec
 	// What it is grown from is the chroot that was admitted.
 	a.Session.ChrootRef, a.Session.Chroot, a.Session.ProfileRef = was.ChrootRef, was.Chroot, was.ProfileRef
+	a.Session.OpenSource = was.OpenSource
 	return a
 }
 
@@ -35,6 +36,9 @@ func NeedsRecreate(running, wanted Admitted) []string {
 			return []string{"spec.chroot"}
 		}
 		return []string{"spec.chrootRef.name"}
+	}
+	if running.Session.OpenSource != wanted.Session.OpenSource {
+		return []string{"spec.openSource"}
 	}
 	at := "spec.chroot."
 	if wanted.ChrootName != "" {

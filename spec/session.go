@@ -20,6 +20,9 @@ type SessionSpec struct {
 	ProfileRef *Reference `json:"profileRef,omitempty"`
 	// Profile is added to the profile; a mount replaces one with the same target.
 	Profile *ProfileSpec `json:"profile,omitempty"`
+	// OpenSource opens the chroot's source itself for writing, instead of growing
+	// from it, while no other session stands on it.
+	OpenSource bool `json:"openSource,omitempty"`
 	// TTL is how long the session lives after it was admitted; for ever if unset.
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 	// Expose says what of the session is seen on the host.

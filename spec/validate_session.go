@@ -35,6 +35,14 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 			errs = append(errs, field.Forbidden(at.Child("profile"), plainHint))
 		}
 	}
+	if s.OpenSource && s.Chroot != nil {
+		if why := CannotOpen(*s.Chroot); why != "" {
+			errs = append(errs, field.Forbidden(at.Child("openSource"), why))
+		}
+		if option := layered(s.Chroot.Union); option != "" {
+			errs = append(errs, field.Forbidden(at.Child("chroot", "union", option), "openSource writes to the source itself, without a union; take one of the two out"))
+		}
+	}
 	if s.TTL != nil && s.TTL.Duration <= 0 {
 		errs = append(errs, field.Invalid(at.Child("ttl"), s.TTL.Duration, "must be longer than nothing; leave it out for ever"))
 	}

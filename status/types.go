@@ -81,6 +81,10 @@ type Status struct {
 	Objects []Object `json:"objects,omitempty"`
 	// Sessions are the names of those that use a chroot or a profile.
 	Sessions []string `json:"sessions,omitempty"`
+	// OpenSource is set for a session that writes to its chroot's source itself,
+	// and OpenedBy is that session's name, for the chroot.
+	OpenSource bool   `json:"openSource,omitempty"`
+	OpenedBy   string `json:"openedBy,omitempty"`
 	// Blockers are those that keep what has to be done from being done.
 	Blockers []Blocker `json:"blockers,omitempty"`
 	// Advice is what to do about what is wrong; empty if that is not known.

@@ -33,6 +33,13 @@ const (
 	WorkTerminating Work = "Terminating"
 )
 
+// ReasonSourceInUse is the reason of a session that waits to open its chroot's
+// source, and ReasonSourceOpen of one that waits since a source is open.
+const (
+	ReasonSourceInUse = "SourceInUse"
+	ReasonSourceOpen  = "SourceOpen"
+)
+
 // ReasonDeletionHeld is the reason of UpToDate for a session that is kept
 // although its manifest is gone, since too many went at the same time.
 const ReasonDeletionHeld = "DeletionHeld"

@@ -28,6 +28,8 @@ type Result struct {
 	Objects []object.Object
 	// Bases must be there before the session's objects can be made.
 	Bases []Base
+	// Uses are what the session stands on that is not made for it.
+	Uses []Use
 }
 
 // Session compiles a record. The one error is a record that no version of this
@@ -40,6 +42,9 @@ func Session(l layout.Layout, r Record) (Result, error) {
 		}
 		if r.Session.Chroot.Source.Plain == nil {
 			profile := r.Session.EffectiveProfile()
+			if r.Session.Session.OpenSource {
+				profile.Mounts = shown(profile)
+			}
 			c.mounts(profile.Mounts)
 			c.processes()
 			c.view()
@@ -52,7 +57,11 @@ func Session(l layout.Layout, r Record) (Result, error) {
 	if err := c.home(); err != nil {
 		return Result{}, err
 	}
-	return Result{Objects: c.objects, Bases: c.bases}, nil
+	result := Result{Objects: c.objects, Bases: c.bases}
+	if !r.Expired {
+		result.Uses = Uses(r)
+	}
+	return result, nil
 }
 
 // compiler gathers the objects of one session.

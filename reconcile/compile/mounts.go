@@ -44,6 +44,8 @@ func (c *compiler) mounts(mounts []spec.Mount) {
 			Type:     string(m.Type),
 			Target:   filepath.Clean(m.Target),
 			Optional: m.Optional,
+			// Nothing is made in a source but by the commands inside.
+			Untouched: c.record.Session.Session.OpenSource,
 		}
 		if m.Type == spec.MountBind {
 			made.Source = filepath.Clean(m.Source)

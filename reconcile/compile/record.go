@@ -24,6 +24,8 @@ type Facts struct {
 	SizeLimit int64 `json:"sizeLimit,omitempty"`
 	// ReadOnly is set when the file system cannot be written to at all.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// Places are where the source really is, and the union's lowers after it.
+	Places []Place `json:"places,omitempty"`
 }
 
 // Record is what a session's home remembers of its admission.

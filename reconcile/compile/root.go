@@ -74,6 +74,9 @@ func (c *compiler) source(s spec.Source, overlay bool) (source, error) {
 	case s.Loopback != nil:
 		return c.image(*s.Loopback, overlay), nil
 	case s.BtrfsSnapshot != nil:
+		if c.record.Session.Session.OpenSource {
+			return source{layer: object.Layer{Path: filepath.Clean(s.BtrfsSnapshot.Subvolume)}}, nil
+		}
 		return c.snapshot(*s.BtrfsSnapshot), nil
 	case s.BlockDevice != nil, s.LVMSnapshot != nil:
 		return source{}, errors.New("block devices and LVM snapshots are not supported by this version")

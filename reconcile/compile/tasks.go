@@ -17,6 +17,9 @@ const defaultTimeout = time.Minute
 // tasks adds what is done to a root once it is there: files, then databases,
 // which may replace files, then hooks, which find both.
 func (c *compiler) tasks(p spec.ProfileSpec) {
+	if c.record.Session.Session.OpenSource {
+		p.CopyFiles, p.NSSDatabases = nil, nil // see shown
+	}
 	for _, path := range p.CopyFiles {
 		path = filepath.Clean(path)
 		c.add(object.GroupTask, "1-file"+path, object.File{Source: path, Target: path})
@@ -27,6 +30,20 @@ func (c *compiler) tasks(p spec.ProfileSpec) {
 	for i, h := range sorted(p.Hooks) {
 		c.add(object.GroupTask, fmt.Sprintf("3-hook/%03d-%s", i, h.Name), c.hook(h))
 	}
+}
+
+// shown returns a profile's mounts for a session that opens its chroot's source.
+// A copied file would stay in the source, so it is shown in its place instead;
+// databases are the source's own, for what is installed in it changes them.
+func shown(p spec.ProfileSpec) []spec.Mount {
+	mounts := slices.Clone(p.Mounts)
+	for _, path := range p.CopyFiles {
+		path = filepath.Clean(path)
+		if !slices.ContainsFunc(mounts, func(m spec.Mount) bool { return filepath.Clean(m.Target) == path }) {
+			mounts = append(mounts, spec.Mount{Type: spec.MountBind, Source: path, Target: path, Options: []string{"ro"}, Optional: true})
+		}
+	}
+	return mounts
 }
 
 // sorted returns hooks in the order in which they run: by their order, then as
@@ -66,6 +83,9 @@ func (c *compiler) environment() []string {
 		"COPPICE_CHROOT=" + s.ChrootName,
 		"COPPICE_PROFILE=" + s.ProfileName,
 		uidVariable + c.record.UID,
+	}
+	if s.Session.OpenSource {
+		env = append(env, "COPPICE_SOURCE=true")
 	}
 	if s.Session.Expose != spec.ExposeNone {
 		env = append(env, "COPPICE_ROOT="+c.layout.View(s.Name))

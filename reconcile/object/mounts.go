@@ -62,6 +62,9 @@ type Mount struct {
 	Size int64 `json:"size,omitempty"`
 	// Optional mounts count as made while their source is missing.
 	Optional bool `json:"optional,omitempty"`
+	// Untouched mounts are left out where the root has no place for them: it is a
+	// chroot's source, in which nothing is made.
+	Untouched bool `json:"untouched,omitempty"`
 }
 
 // Kind implements Spec.
@@ -70,7 +73,7 @@ func (Mount) Kind() Kind { return KindMount }
 // Identity implements Spec: attributes and a tmpfs's size can be changed on a
 // live mount (mount_setattr(2), fsconfig(2)).
 func (m Mount) Identity() Spec {
-	m.Flags, m.Size, m.Optional = nil, 0, false
+	m.Flags, m.Size, m.Optional, m.Untouched = nil, 0, false, false
 	return m
 }
 

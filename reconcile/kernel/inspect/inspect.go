@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,28 @@ import (
 
 // Source returns the facts of a source that a session can be grown from.
 func Source(_ context.Context, s spec.Source) (compile.Facts, error) {
+	facts, err := look(s)
+	if places := compile.PlacesOf(spec.ChrootSpec{Source: s}); err == nil && len(places) == 1 {
+		facts.Places = []compile.Place{place(places[0].Path)}
+	}
+	return facts, err
+}
+
+// place says where a path leads to. Of what goes while it is looked at, only the
+// path is known.
+func place(path string) compile.Place {
+	p := compile.Place{Path: path}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		p.Path = resolved
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(p.Path, &st); err == nil {
+		p.Device, p.Inode = st.Dev, st.Ino
+	}
+	return p
+}
+
+func look(s spec.Source) (compile.Facts, error) {
 	switch {
 	case s.Directory != nil:
 		return compile.Facts{}, directory(s.Directory.Path)

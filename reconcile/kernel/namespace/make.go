@@ -89,7 +89,14 @@ func bind(m object.Mount) (*made, error) {
 
 // attach puts the mount in its place below the root.
 func (m *made) attach(r *root) error {
+	if m.Untouched {
+		r.own[r.mount] = false
+		defer func() { r.own[r.mount] = true }()
+	}
 	target, err := r.target(m.Target, m.folder)
+	if m.Untouched && errors.Is(err, errNoPlace) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

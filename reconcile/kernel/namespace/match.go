@@ -35,21 +35,27 @@ func (d Mounts) match(owner object.Owner, known []object.Object, sources sources
 		if e != nil {
 			points[e.Mountpoint] = true
 		}
-		if s, is := d.identify(o.ID, specs, sources, e, place); is {
+		if s, is := d.identify(o.ID, specs, sources, e, place, e != nil || r.has(specs[0].Target)); is {
 			seen, done[o.Address] = append(seen, s), true
 		}
 	}
 	return append(seen, d.strangers(owner, r, table, points)...)
 }
 
-// identify says what is mounted where the specs belong; wanted first.
-func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e *mounttable.Entry, place unix.Statx_t) (object.Observed, bool) {
+// identify says what is mounted where the specs belong; wanted first. there is set
+// if something could be mounted there.
+func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e *mounttable.Entry, place unix.Statx_t, there bool) (object.Observed, bool) {
 	seen := object.Observed{ID: id, Kind: object.KindMount}
 	for _, m := range specs {
 		if e == nil {
 			if m.Optional && sources[m.Source].missing {
 				seen.Spec, seen.Print, seen.Name = m, object.PrintOf(m), m.Target
 				seen.Note, seen.LeftOut = "left out: "+m.Source+" is missing", true
+				return seen, true
+			}
+			if why := leaves(m, there); why != "" {
+				seen.Spec, seen.Print, seen.Name = m, object.PrintOf(m), m.Target
+				seen.Note, seen.LeftOut = "left out: "+why, true
 				return seen, true
 			}
 			continue
@@ -79,6 +85,21 @@ func (d Mounts) identify(id object.ID, specs []object.Mount, sources sources, e 
 		return seen, true
 	}
 	return seen, e != nil && (seen.Spec != nil || seen.Print.Identity != "")
+}
+
+// leaves says why a mount is left out that is not there; "" if it is to be made.
+// What somebody makes in a chroot's source while it is open is not to vanish
+// under a mount that comes late.
+func leaves(m object.Mount, there bool) string {
+	switch {
+	case !m.Untouched:
+		return ""
+	case !there:
+		return "the source has no " + m.Target
+	case m.Type == "bind" || m.Type == "tmpfs":
+		return m.Target + " was made, or unmounted, since the source was opened"
+	}
+	return ""
 }
 
 // strangers are mounts with our label where nothing is known to belong.

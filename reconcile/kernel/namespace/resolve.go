@@ -49,6 +49,16 @@ func (r *root) open(name string) (int, error) {
 	return openBelow(r.fd, name)
 }
 
+// has reports whether there is something at a path inside the root.
+func (r *root) has(name string) bool {
+	fd, err := r.open(name)
+	if err != nil {
+		return !errors.Is(err, unix.ENOENT)
+	}
+	unix.Close(fd)
+	return true
+}
+
 func openBelow(root int, name string) (int, error) {
 	return unix.Openat2(root, name, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
@@ -82,6 +92,9 @@ func (r *root) target(name string, folder bool) (int, error) {
 	return -1, unusable(name, err)
 }
 
+// errNoPlace is of a mount point that is not there and may not be made.
+var errNoPlace = errors.New("is missing")
+
 // make makes a missing folder or file, and the folders above it, but only on
 // mounts that are the session's own.
 func (r *root) make(name string, folder bool) (int, error) {
@@ -99,7 +112,7 @@ func (r *root) make(name string, folder bool) (int, error) {
 		return -1, err
 	}
 	if !r.own[place.Mnt_id] {
-		return -1, fmt.Errorf("%s is missing, and %s belongs to the host", base, parent)
+		return -1, fmt.Errorf("%s %w, and %s belongs to the host", base, errNoPlace, parent)
 	}
 	if folder {
 		err = unix.Mkdirat(up, base, 0o755)
