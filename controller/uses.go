@@ -179,4 +179,3 @@ func (c conflict) note() status.Note {
 	return status.Note{Reason: status.ReasonSourceOpen, Message: fmt.Sprintf(
 		"%s %s has the source %s open for writing; this one is grown from it when that has ended", one, names, c.place)}
 }
-

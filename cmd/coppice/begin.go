@@ -22,18 +22,23 @@ const readyTimeout = 10 * time.Minute
 type beginOptions struct {
 	name, profile string
 	ttl, timeout  time.Duration
+	// source opens the chroot's source itself; hasty does not wait for others to
+	// leave a source.
+	source, hasty bool
 }
 
 func (o *beginOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.name, "name", "", "the session's name (default one that is free)")
 	flags.StringVar(&o.profile, "profile", "", "a profile to use instead of the chroot's; for root")
 	flags.DurationVar(&o.ttl, "ttl", 0, "end the session after this time, whoever is inside")
+	flags.BoolVar(&o.source, "source", false, "open the chroot's source itself for writing, alone, instead of growing from it")
+	flags.BoolVar(&o.hasty, "no-wait", false, "give up at once if others are in the way of it, instead of waiting for them")
 	flags.DurationVar(&o.timeout, "timeout", readyTimeout, "how long to wait until the session is ready")
 }
 
 // request is what is asked for. A path is a folder of the host to grow from.
 func (o *beginOptions) request(chroot string) (wire.Begin, error) {
-	b := wire.Begin{Name: o.name, Chroot: chroot, Profile: o.profile}
+	b := wire.Begin{Name: o.name, Chroot: chroot, Profile: o.profile, Source: o.source}
 	if filepath.IsAbs(chroot) {
 		b.Chroot, b.Folder = "", chroot
 	}
@@ -66,7 +71,7 @@ until the machine is shut down.`,
 				return err
 			}
 			if wait {
-				err = c.waitUntilReady(cmd.Context(), ref, o.timeout)
+				err = c.waitUntilReady(cmd.Context(), ref, o)
 			}
 			if err != nil {
 				// Whoever does not hear its name cannot end it.
@@ -106,7 +111,7 @@ func (c *cli) begin(ctx context.Context, o beginOptions, chroot string) (referen
 }
 
 // waitUntilReady waits until a session takes commands.
-func (c *cli) waitUntilReady(ctx context.Context, ref reference, timeout time.Duration) error {
+func (c *cli) waitUntilReady(ctx context.Context, ref reference, o beginOptions) error {
 	ready := goal{condition: status.ConditionReady, value: string(metav1.ConditionTrue)}
-	return c.waitFor(ctx, ref, ready, timeout, c.progress(ref))
+	return c.waitFor(ctx, ref, ready, o.timeout, c.progress(ref, o.hasty))
 }

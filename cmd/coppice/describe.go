@@ -77,6 +77,10 @@ func describe(to io.Writer, f status.File, now time.Time) {
 	field("Owner", s.Owner)
 	field("Chroot", s.Chroot)
 	field("Profile", s.Profile)
+	if s.OpenSource {
+		field("Writes to", "the source of its chroot")
+	}
+	field("Source open", s.OpenedBy)
 	field("Root", s.Root)
 	field("Namespace", s.Namespace)
 	field("Admitted", moment(s.Admitted, now))

@@ -34,10 +34,12 @@ is given. The session grows from the chroot of that name, or for root from a
 folder of the host, whose path begins with a slash: "/" is the host itself.
 
 The exit code is the command's; see exec for the others, and for terminals and
-signals. TERM, HUP and INT end the session too, whatever the command makes of
+signals. With --source its root is not grown from the chroot: it is the chroot's
+source itself, and what the command writes stays there. TERM, HUP and INT end the session too, whatever the command makes of
 them, and so does the death of coppice.`,
 		Example: `  coppice run bookworm -- make
-  coppice run / -- apt-get install -y hello`,
+  coppice run / -- apt-get install -y hello
+  coppice run --source bookworm -- apt-get dist-upgrade -y`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 || args[0] == "" {
 				return usagef("of which chroot? Try %s CHROOT -- COMMAND", cmd.CommandPath())
@@ -74,7 +76,7 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 		defer c.appoint(ref).dismiss()
 	}
 	lasting := context.WithoutCancel(ctx)
-	err = c.waitUntilReady(ctx, ref, o.timeout)
+	err = c.waitUntilReady(ctx, ref, o.beginOptions)
 	if err == nil {
 		ended := false
 		o.heard = func(s unix.Signal) { ended = c.heed(lasting, o, ref, s) || ended }
@@ -110,8 +112,9 @@ func random() string {
 }
 
 // progress returns what tells people what is waited for, on a terminal, and ends
-// the wait when only they can help.
-func (c *cli) progress(ref reference) func(*status.File) error {
+// the wait when only they can help. That others are in the way is told anywhere,
+// for it may take long; who is hasty does not wait for them.
+func (c *cli) progress(ref reference, hasty bool) func(*status.File) error {
 	last := ""
 	shown := term.IsTerminal(int(os.Stderr.Fd()))
 	return func(f *status.File) error {
@@ -128,10 +131,20 @@ func (c *cli) progress(ref reference) func(*status.File) error {
 		if f.Status.Step != nil {
 			text = doing(*f.Status.Step)
 		}
-		if shown && text != last {
+		inTheWay := blocked(f.Status)
+		if inTheWay && hasty {
+			return fmt.Errorf("%s: %s", ref, text)
+		}
+		if (shown || inTheWay) && text != last {
 			fmt.Fprintf(c.errOut, "%s: %s\n", ref, text)
 			last = text
 		}
 		return nil
 	}
+}
+
+// blocked reports whether a session waits for others to leave a source.
+func blocked(s status.Status) bool {
+	reason := condition(s, status.ConditionReady).Reason
+	return reason == status.ReasonSourceInUse || reason == status.ReasonSourceOpen
 }

@@ -109,6 +109,10 @@ func remark(s status.Status, o tableOptions) string {
 			// The reason first: what follows may be longer than the line.
 			text = condition(s, status.ConditionReady).Reason + ": " + text
 		}
+	case s.OpenedBy != "":
+		text = "session " + s.OpenedBy + " has its source open for writing"
+	case s.OpenSource && condition(s, status.ConditionUpToDate).Status != metav1.ConditionFalse:
+		text = "it has the source of its chroot open for writing"
 	case condition(s, status.ConditionUpToDate).Status == metav1.ConditionFalse:
 		text = condition(s, status.ConditionUpToDate).Message
 	}

@@ -195,6 +195,8 @@ func remedies(f status.File) []string {
 		list = append(list, "mend its manifest, and check it: coppice validate "+s.Source.Manifest)
 	}
 	switch condition(s, status.ConditionReady).Reason {
+	case status.ReasonSourceInUse, status.ReasonSourceOpen:
+		list = append(list, "wait for those, or end them: see coppice ps, and coppice end SESSION")
 	case "ChrootNotFound":
 		list = append(list, "apply the chroot, or name another; there are those of: coppice get chroots")
 	case "ProfileNotFound":

@@ -6,6 +6,8 @@
 //     commands as themselves in those that are theirs, and in those that nobody
 //     began: sessions that a manifest of root's asks for.
 //   - Who is in its rootUsers or rootGroups may do so as root, too.
+//   - Of sessions that open the chroot's source itself, all that is decided by its
+//     source's lists of these names instead: who may use a chroot may not change it.
 //   - A session that somebody began is theirs alone.
 //   - Nobody but root of the host becomes a third person.
 package access
@@ -55,6 +57,8 @@ type Request struct {
 	// Chroot is the chroot's name, and Lists are who may use it; nil is nobody.
 	Chroot string
 	Lists  *spec.Access
+	// Source is set for a session that opens the chroot's source for writing.
+	Source bool
 	// Owner is the number of the user who began the session; nil if nobody did.
 	Owner *int
 	// OwnerName is what they are called, if anybody knows.
@@ -83,10 +87,7 @@ func Decide(r Request) error {
 	case r.What == Enter && r.As.UID != r.Who.UID && r.As.UID != 0:
 		return refuse("%s may run commands as themselves, or as root where they are listed for that; to run one as %s be root of the host", r.Who, r.As)
 	}
-	lists := r.Lists
-	if lists == nil {
-		lists = &spec.Access{}
-	}
+	lists := r.lists()
 	asRoot := listed(r.Who, lists.RootUsers, lists.RootGroups)
 	if r.What == Enter && r.As.UID == 0 {
 		if asRoot {
@@ -100,6 +101,18 @@ func Decide(r Request) error {
 	return r.missing("", "users", lists.Users, "groups", lists.Groups)
 }
 
+// lists returns who may do that; nobody if nobody says so.
+func (r Request) lists() spec.Access {
+	switch {
+	case r.Lists == nil, r.Source && r.Lists.Source == nil:
+		return spec.Access{}
+	case r.Source:
+		s := r.Lists.Source
+		return spec.Access{Users: s.Users, Groups: s.Groups, RootUsers: s.RootUsers, RootGroups: s.RootGroups}
+	}
+	return *r.Lists
+}
+
 func listed(p Person, users, groups []string) bool {
 	return slices.Contains(users, p.Name) && p.Name != "" || slices.ContainsFunc(p.Groups, func(g string) bool {
 		return g != "" && slices.Contains(groups, g)
@@ -111,6 +124,10 @@ func (r Request) missing(as, users string, names []string, groups string, groupN
 	session := "session " + r.Session
 	if r.Chroot != "" {
 		session = "a session of chroot " + r.Chroot
+	}
+	if r.Source {
+		session += " that opens its source"
+		users, groups = "access.source."+users, "access.source."+groups
 	}
 	return refuse("%s may not %s %s%s: %s, and %s; have root add you to one of them",
 		r.Who, r.What, session, as, unlisted("not in", users, names), unlisted("in none of", groups, groupNames))

@@ -15,6 +15,39 @@ var (
 	ghost = Person{UID: 4242} // the host knows no name of this one
 )
 
+// TestTheSourceHasListsOfItsOwn: who may use a chroot may not change it, nor the
+// other way round.
+func TestTheSourceHasListsOfItsOwn(t *testing.T) {
+	uses := &spec.Access{Users: []string{"alice"}, RootUsers: []string{"alice"}, RootGroups: []string{"admins"}}
+	keeps := &spec.Access{Source: &spec.SourceAccess{Groups: []string{"sbuild"}, RootGroups: []string{"admins"}}}
+	for _, row := range []struct {
+		name   string
+		who    Person
+		what   Action
+		as     Person
+		lists  *spec.Access
+		source bool
+		want   string // part of the refusal
+	}{
+		{"who uses it begins", alice, Begin, Person{}, uses, false, ""},
+		{"who uses it opens the source", alice, Begin, Person{}, uses, true, "a session of chroot c that opens its source: its access.source.users are empty"},
+		{"who uses it as root enters", alice, Enter, root, uses, true, "as root: its access.source.rootUsers are empty"},
+		{"who keeps it begins", alice, Begin, Person{}, keeps, false, "its users are empty"},
+		{"who keeps it opens the source", alice, Begin, Person{}, keeps, true, ""},
+		{"who keeps it enters", alice, Enter, alice, keeps, true, ""},
+		{"who keeps it enters as root", alice, Enter, root, keeps, true, "in none of its access.source.rootGroups (admins)"},
+		{"who keeps it as root enters", bob, Enter, root, keeps, true, ""},
+		{"somebody opens the source", carol, Begin, Person{}, keeps, true, "in none of its access.source.groups (sbuild)"},
+		{"nobody is listed", alice, Begin, Person{}, nil, true, "access.source.users are empty"},
+		{"root opens the source", root, Begin, Person{}, nil, true, ""},
+	} {
+		err := Decide(Request{Who: row.who, What: row.what, Session: "s", As: row.as, Chroot: "c", Lists: row.lists, Source: row.source})
+		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want %q", row.name, err, row.want)
+		}
+	}
+}
+
 func TestDecide(t *testing.T) {
 	lists := &spec.Access{Users: []string{"dave"}, Groups: []string{"sbuild"}, RootUsers: []string{"erin"}, RootGroups: []string{"admins"}}
 	users := &spec.Access{Users: []string{"alice"}}

@@ -33,6 +33,13 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
 	if err := s.decide(r.Context(), request); err != nil {
 		return err
 	}
+	if b.Source && b.Folder == "" {
+		if chroot, there := s.Host.Chroot(b.Chroot); there {
+			if why := spec.CannotOpen(chroot.Spec); why != "" {
+				return fail(http.StatusBadRequest, "Invalid", "the source of chroot %s cannot be opened: %s", chroot.Name, why)
+			}
+		}
+	}
 	if problems := spec.Validate(session); len(problems) > 0 {
 		return fail(http.StatusBadRequest, "Invalid", "%s", problems[0])
 	}
@@ -59,13 +66,13 @@ func taken(name string) error {
 
 // asked returns the session that is asked for, and what is to be decided.
 func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.Request, error) {
-	request := access.Request{Who: who, What: access.Begin, Chroot: b.Chroot}
+	request := access.Request{Who: who, What: access.Begin, Chroot: b.Chroot, Source: b.Source}
 	session := &spec.Session{
 		TypeMeta: metav1.TypeMeta{APIVersion: spec.APIVersion, Kind: spec.KindSession},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: b.Name, Labels: b.Labels, Annotations: map[string]string{spec.OwnerAnnotation: strconv.Itoa(who.UID)},
 		},
-		Spec: spec.SessionSpec{TTL: b.TTL},
+		Spec: spec.SessionSpec{TTL: b.TTL, OpenSource: b.Source},
 	}
 	stem := "session"
 	switch {

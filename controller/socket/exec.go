@@ -51,7 +51,7 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.decide(r.Context(), access.Request{
 		Who: who, What: access.Enter, Session: name, As: access.Person{UID: as.UID, Name: as.Name},
-		Chroot: room.Admitted.ChrootName, Lists: room.Admitted.Chroot.Access, Owner: room.Admitted.Owner,
+		Chroot: room.Admitted.ChrootName, Source: room.Admitted.Session.OpenSource, Lists: room.Admitted.Chroot.Access, Owner: room.Admitted.Owner,
 	}); err != nil {
 		return err
 	}

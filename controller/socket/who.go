@@ -44,6 +44,9 @@ func (s *Server) decide(ctx context.Context, r access.Request) error {
 	}
 	err := access.Decide(r)
 	line := s.Log.WithName("access").WithValues("who", r.Who.String(), "what", string(r.What), "session", r.Session, "chroot", r.Chroot)
+	if r.Source {
+		line = line.WithValues("source", true)
+	}
 	if r.What == access.Enter {
 		line = line.WithValues("as", r.As.String())
 	}

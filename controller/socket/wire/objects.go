@@ -39,6 +39,8 @@ type Begin struct {
 	Chroot string `json:"chroot,omitempty"`
 	// Folder is a folder of the host to grow from.
 	Folder string `json:"folder,omitempty"`
+	// Source opens the chroot's source, or the folder, itself for writing.
+	Source bool `json:"source,omitempty"`
 	// Profile is used instead of the chroot's; only root may.
 	Profile string `json:"profile,omitempty"`
 	// TTL ends it by itself.
