@@ -93,6 +93,10 @@ func worlds() []world {
 	tmp := object.Mount{Type: "tmpfs", Target: "/tmp", Size: 4096}
 	bind := object.Mount{Type: "bind", Source: "/home", Target: "/home"}
 	left := object.Mount{Type: "bind", Source: "/missing", Target: "/missing", Optional: true}
+	opened := []object.Mount{dev, pts, proc, bind, {Type: "tmpfs", Target: fake.Nowhere + "/at/all"}}
+	for i := range opened {
+		opened[i].Untouched = true
+	}
 	larger, other, readOnly := tmp, dev, bind
 	larger.Size, other.Options, readOnly.Flags = 8192, []string{"mode=0700"}, []string{"ro"}
 	usual := mounts(dev, pts, proc, tmp, bind, left)
@@ -116,6 +120,7 @@ func worlds() []world {
 			Type: object.RootOverlay, Layers: []object.Layer{{Path: "/srv/a"}}, Memory: true,
 		})}, mounts(proc), inside(false))...),
 		compose("bind root", nil, slices.Concat([]object.Object{bound("/srv/a")}, inside(false))...),
+		compose("opened source", nil, slices.Concat([]object.Object{bound("/srv/a")}, mounts(opened...), inside(true), tasks()[1:2])...),
 		compose("base image", image, slices.Concat(overlay(paths.BaseMount(imageKey)), mounts(proc), inside(false))...),
 		compose("base tree", tree, slices.Concat(overlay(paths.BaseTree(treeKey)), mounts(proc), inside(false))...),
 		compose("own tree", nil, slices.Concat([]object.Object{at(owner, object.GroupLayer, "tree", own), bound(own.Path)}, inside(false))...),

@@ -11,6 +11,9 @@ import (
 	"coppice.dev/reconcile/object"
 )
 
+// Nowhere is a folder that no chroot's source has.
+const Nowhere = "/nowhere"
+
 // Machine is the world: everything that outlives the daemon.
 type Machine struct {
 	// Layout and Controller are those of the one controller under test; all else

@@ -145,7 +145,7 @@ func (m *Machine) seeMounts(session string, known []object.Object) []object.Obse
 		switch {
 		case settled[o.Address]:
 			continue
-		case top == nil && spec.Optional && !m.sources[spec.Source]:
+		case top == nil && (spec.Optional && !m.sources[spec.Source] || placeless(spec)):
 			s.Spec, s.Print, s.LeftOut = spec, object.PrintOf(spec), true
 		case top == nil:
 			continue

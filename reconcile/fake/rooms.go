@@ -60,7 +60,7 @@ func (k *Kernel) amend(o object.Object) {
 			k.m.violation("somebody else's mount at %s was changed", spec.Target)
 		}
 		k.effect(func() { top.spec.Flags = spec.Flags })
-		k.effect(func() { top.spec.Size, top.spec.Optional = spec.Size, spec.Optional })
+		k.effect(func() { top.spec.Size, top.spec.Optional, top.spec.Untouched = spec.Size, spec.Optional, spec.Untouched })
 	case object.Hook:
 		h, inside := k.home(o.Owner), k.inside(o.Owner.Name)
 		e := h.journal[o.Address]
@@ -185,7 +185,13 @@ func (k *Kernel) dropNamespace(session string) {
 
 // leftOut reports whether a mount counts as made without one.
 func (k *Kernel) leftOut(spec object.Mount) bool {
-	return spec.Type == "bind" && spec.Optional && !k.m.sources[spec.Source]
+	return placeless(spec) || spec.Type == "bind" && spec.Optional && !k.m.sources[spec.Source]
+}
+
+// placeless reports whether a chroot's source has no place for a mount: it has
+// one for all but what is below Nowhere.
+func placeless(spec object.Mount) bool {
+	return spec.Untouched && strings.HasPrefix(spec.Target, Nowhere+"/")
 }
 
 func (k *Kernel) makeMount(s *space, spec object.Mount) {

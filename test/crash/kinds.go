@@ -122,6 +122,15 @@ btrfs -q subvolume create pool/golden; cp -a root/. pool/golden`,
 			session("b", "chroot: {source: {plain: {path: $/root}}}", "expose: Root"),
 		damage: "IN umount /sys; umount -l run/sessions/a/root; rm -f run/sessions/a/view*",
 	},
+	{
+		// The folder root is part of what is compared: nothing may come or go in it.
+		name: "source", prepare: grow + "echo golden >root/etc/hosts\n", sessions: []string{"a"}, busy: true,
+		begin: profile("all", "mounts:", "- {type: proc}", "- {type: dev}", "- {type: bind, source: $/root/srv, target: /tmp}",
+			"- {type: tmpfs, target: /nowhere/at/all}", "copyFiles: [/etc/hosts]", "nssDatabases: [group]") +
+			session("a", "chroot: {source: {directory: {path: $/root}}}", "profileRef: {name: all}", "openSource: true"),
+		update: profile("all") + session("a", "chroot: {source: {directory: {path: $/root}}}", "profileRef: {name: all}", "openSource: true", "expose: Tree"),
+		damage: "IN umount /proc; umount -l run/sessions/a/root; rm -r state/sessions/a/record.json",
+	},
 }
 
 // A daemon that watches, with everything that goes on beside the sessions' passes:
