@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"maps"
+	"slices"
+
 	"coppice.dev/manifests"
 	"coppice.dev/spec"
 )
@@ -11,6 +14,17 @@ func (c *Controller) Chroot(name string) (*spec.Chroot, bool) {
 	refs := c.refs
 	c.mu.Unlock()
 	return refs.Chroot(name)
+}
+
+// Chroots returns all chroots, by name.
+func (c *Controller) Chroots() []*spec.Chroot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]*spec.Chroot, 0, len(c.refs.Chroots))
+	for _, name := range slices.Sorted(maps.Keys(c.refs.Chroots)) {
+		list = append(list, c.refs.Chroots[name])
+	}
+	return list
 }
 
 // Asked returns the manifest that asks for a session, and whether it is in a

@@ -103,6 +103,24 @@ func (h *host) handed(id string) lease.Lease {
 // Chroot implements socket.Host.
 func (h *host) Chroot(name string) (*spec.Chroot, bool) { return h.controller.Chroot(name) }
 
+// Chroots implements socket.Host.
+func (h *host) Chroots() []*spec.Chroot { return h.controller.Chroots() }
+
+// Known implements socket.Host.
+func (h *host) Known(session string) (*spec.Session, *spec.Admitted) {
+	if !spec.ValidName(session) {
+		return nil, nil
+	}
+	asked, _, _ := h.controller.Asked(session)
+	if asked == nil {
+		asked = h.asked(session)
+	}
+	if admitted, err := h.admitted(session); err == nil {
+		return asked, &admitted
+	}
+	return asked, nil
+}
+
 // Owner implements socket.Host. What a session was admitted with counts; one
 // that was not yet is whose its manifest says.
 func (h *host) Owner(session string) (*int, bool) {
@@ -124,17 +142,30 @@ func (h *host) Owner(session string) (*int, bool) {
 // yet.
 func (h *host) justAsked(session string) (*int, bool) {
 	name := manifests.FileName(manifests.Key{Kind: spec.KindSession, Name: session})
+	if _, err := os.Stat(filepath.Join(h.layout.Manifests(), name)); err != nil {
+		return nil, false
+	}
+	if s := h.asked(session); s != nil {
+		return s.Owner(), true
+	}
+	return nil, true
+}
+
+// asked reads the manifest that was written for somebody who asked for a session;
+// nil if there is none, or none that can be read.
+func (h *host) asked(session string) *spec.Session {
+	name := manifests.FileName(manifests.Key{Kind: spec.KindSession, Name: session})
 	text, err := os.ReadFile(filepath.Join(h.layout.Manifests(), name))
 	if err != nil {
-		return nil, false
+		return nil
 	}
 	documents, _ := spec.Parse(name, text) // what cannot be read names nobody
 	for _, d := range documents {
 		if s, is := d.Object.(*spec.Session); is && s.Name == session {
-			return s.Owner(), true
+			return s
 		}
 	}
-	return nil, true
+	return nil
 }
 
 // Ask implements socket.Host.

@@ -72,7 +72,10 @@ func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.R
 		ObjectMeta: metav1.ObjectMeta{
 			Name: b.Name, Labels: b.Labels, Annotations: map[string]string{spec.OwnerAnnotation: strconv.Itoa(who.UID)},
 		},
-		Spec: spec.SessionSpec{TTL: b.TTL, OpenSource: b.Source},
+		Spec: spec.SessionSpec{TTL: b.TTL, OpenSource: b.Source, Expose: b.Expose},
+	}
+	if err := annotate(session, b.Annotations); err != nil {
+		return nil, request, err
 	}
 	stem := "session"
 	switch {
@@ -100,4 +103,23 @@ func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.R
 	request.Session = session.Name
 	spec.Default(session)
 	return session, request, nil
+}
+
+// maxAnnotations is how many bytes the annotations may have that a client gives.
+const maxAnnotations = 4096
+
+// annotate puts a client's annotations on a session. Those of the daemon's own
+// domain say whose it is, and are not theirs to give.
+func annotate(session *spec.Session, annotations map[string]string) error {
+	size := 0
+	for name, value := range annotations {
+		if domain, _, _ := strings.Cut(name, "/"); domain == "coppice.dev" {
+			return fail(http.StatusForbidden, "Forbidden", "annotation %s: those of coppice.dev are the daemon's", name)
+		}
+		if size += len(name) + len(value); size > maxAnnotations || strings.ContainsRune(value, 0) {
+			return fail(http.StatusBadRequest, "Invalid", "the annotations are longer than %d bytes, or are no text", maxAnnotations)
+		}
+		session.Annotations[name] = value
+	}
+	return nil
 }

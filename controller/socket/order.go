@@ -72,14 +72,25 @@ func orderOf(e wire.Exec, admitted spec.Admitted, as Account) (keeper.Order, err
 	case e.Folder != "":
 		o.Folders, o.Strict = []string{e.Folder}, true
 	default:
-		for _, folder := range []string{e.Here, as.Home} {
-			if strings.HasPrefix(folder, "/") {
+		for _, folder := range []string{e.Here, home(env), as.Home} {
+			if strings.HasPrefix(folder, "/") && !slices.Contains(o.Folders, folder) {
 				o.Folders = append(o.Folders, folder)
 			}
 		}
 	}
 	o.Confine(admitted.Confinement())
+	o.Network = o.Network || e.Network
 	return o, nil
+}
+
+// home returns the home that an environment names.
+func home(env []string) string {
+	for _, variable := range env {
+		if folder, is := strings.CutPrefix(variable, "HOME="); is {
+			return folder
+		}
+	}
+	return ""
 }
 
 // environment returns the environment of a command. It begins empty: what the

@@ -51,6 +51,11 @@ type Host interface {
 	Release(session string, l Lease) error
 	// Chroot returns a chroot by its name or an alias.
 	Chroot(name string) (*spec.Chroot, bool)
+	// Chroots returns all chroots, by name.
+	Chroots() []*spec.Chroot
+	// Known returns what asks for a session, and what it was admitted with; nil
+	// for nothing, or not yet.
+	Known(session string) (*spec.Session, *spec.Admitted)
 	// Owner returns who began a session; ok is false if there is none.
 	Owner(session string) (uid *int, ok bool)
 	// Ask writes a new session's manifest; fs.ErrExist if there is one already.
@@ -110,6 +115,10 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+wire.Version+"/{kind}", s.answering(s.list))
 	mux.HandleFunc("GET "+wire.Version+"/{kind}/{name}", s.answering(s.get))
+	mux.HandleFunc("GET "+wire.Version+"/specs/chroots", s.answering(s.chroots))
+	mux.HandleFunc("GET "+wire.Version+"/specs/chroots/{name}", s.answering(s.chroot))
+	mux.HandleFunc("GET "+wire.Version+"/specs/sessions", s.answering(s.sessions))
+	mux.HandleFunc("GET "+wire.Version+"/specs/sessions/{name}", s.answering(s.session))
 	mux.HandleFunc("POST "+wire.Version+"/sessions", s.answering(s.begin))
 	mux.HandleFunc("DELETE "+wire.Version+"/sessions/{name}", s.answering(s.end))
 	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/exec", s.answering(s.exec))

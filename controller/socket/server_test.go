@@ -85,6 +85,20 @@ func (m *machine) Chroot(name string) (*spec.Chroot, bool) {
 	return c, true
 }
 
+func (m *machine) Chroots() []*spec.Chroot {
+	c, _ := m.Chroot("c")
+	return []*spec.Chroot{c}
+}
+
+func (m *machine) Known(session string) (*spec.Session, *spec.Admitted) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a, is := m.rooms[session]; is {
+		return m.asked[session], &a
+	}
+	return m.asked[session], nil
+}
+
 func (m *machine) Owner(session string) (*int, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -254,7 +268,7 @@ func TestRequests(t *testing.T) {
 		{"POST", "/sessions", `{"chroot":"c","folder":"/"}`, 400, "not both"},
 		{"POST", "/sessions", `{"folder":"/"}`, 403, "only root"},
 		{"POST", "/sessions", `{"chroot":"c","profile":"p"}`, 403, "only root"},
-		{"POST", "/sessions", `{"chroot":"c","annotations":{}}`, 400, "annotations"},
+		{"POST", "/sessions", `{"chroot":"c","owner":0}`, 400, "owner"},
 		{"POST", "/sessions", `{"chroot":`, 400, "cannot be read"},
 		{"POST", "/sessions", `{"chroot":"c"}{}`, 400, "follows"},
 		{"POST", "/sessions", `{"chroot":"` + strings.Repeat("c", wire.MaxBody) + `"}`, 413, "longer than"},

@@ -23,6 +23,7 @@ type command struct {
 	pid    int
 	master *os.File // the terminal's; nil if there is none
 	note   string
+	folder string // where it runs
 	// first is the first process of a pid namespace of the command's own, which
 	// ends when life is closed; 0 if there is none.
 	first int
@@ -41,7 +42,7 @@ func (c *command) stay(conn *wire.Conn) error {
 	debug.SetGCPercent(50) // it was off, to begin sooner
 	waited := make(chan error, 1)
 	go func() { waited <- c.wait() }()
-	started := wire.Started{PID: c.pid, Lease: c.order.Lease, Note: c.note}
+	started := wire.Started{PID: c.pid, Lease: c.order.Lease, Note: c.note, Folder: c.folder}
 	var riding []*os.File
 	if c.master != nil {
 		riding = append(riding, c.master)

@@ -104,7 +104,7 @@ func (r *room) start() (_ *command, err error) {
 	}
 	var program string
 	if err := asUser(o, func() (err error) {
-		if err := settle(o); err != nil {
+		if c.folder, err = settle(o); err != nil {
 			return err
 		}
 		choose(&r.order)
@@ -202,13 +202,13 @@ func (r *room) fork(c *command, program string, slave *os.File) error {
 	case errors.Is(err, unix.ENOENT):
 		return notExecutable("%s: the program that it is to be run by, named in its first line or its head, is not in session %s", program, o.Session)
 	case errors.Is(err, unix.ENOEXEC):
-		return notExecutable("%s: it is no program, or one for another machine; a script begins with #! and the path of its interpreter", program)
+		return caused(notExecutable("%s: it is no program, or one for another machine; a script begins with #! and the path of its interpreter", program), err)
 	case errors.Is(err, unix.EACCES):
-		return notExecutable("%s: permission denied", program)
+		return caused(notExecutable("%s: permission denied", program), err)
 	case errors.Is(err, unix.E2BIG):
 		return notExecutable("%s: its arguments and environment are too long", program)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ELIBBAD), errors.Is(err, unix.ETXTBSY), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ELOOP):
-		return notExecutable("%s: %v", program, err)
+		return caused(notExecutable("%s: %v", program, err), err)
 	case errors.Is(err, unix.EAGAIN):
 		return invalid("%s: cannot be started: the most processes that the user, the session or the machine may have are running", program)
 	case errors.Is(err, unix.ENODEV):

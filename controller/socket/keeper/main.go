@@ -155,3 +155,13 @@ func notFound(format string, args ...any) error {
 func notExecutable(format string, args ...any) error {
 	return &refusal{wire.Failed{Error: wire.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}, NotExecutable: true}}
 }
+
+// caused adds the system's own word to a refusal.
+func caused(err, cause error) error {
+	r, refused := errors.AsType[*refusal](err)
+	number, is := errors.AsType[unix.Errno](cause)
+	if refused && is {
+		r.failed.Cause = number.Error()
+	}
+	return err
+}

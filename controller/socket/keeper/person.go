@@ -58,31 +58,39 @@ func turn(o Order) error {
 	return nil
 }
 
-// settle changes to the first folder that is to be had.
-func settle(o Order) error {
-	var failed error
-	for i, folder := range o.Folders {
+// settle changes to the first folder that is to be had, and returns it.
+func settle(o Order) (string, error) {
+	for _, folder := range o.Folders {
 		err := unix.Chdir(folder)
 		if !filepath.IsAbs(folder) {
-			err = errors.New("it does not begin with a slash")
+			err = unix.ENOENT
 		}
 		if err == nil {
-			return nil
-		}
-		if i == 0 {
-			failed = invalid("cannot change to folder %s in session %s: %v", folder, o.Session, reason(err))
+			return folder, nil
 		}
 		if o.Strict {
-			return failed
+			return "", noFolder(o, folder, err)
 		}
 	}
 	if o.Strict {
-		return invalid("no folder to run in was named")
+		return "", invalid("no folder to run in was named")
 	}
 	if err := unix.Chdir("/"); err != nil {
-		return invalid("cannot change to / in session %s: %v", o.Session, reason(err))
+		return "", noFolder(o, "/", err)
 	}
-	return nil
+	return "/", nil
+}
+
+func noFolder(o Order, folder string, err error) error {
+	why := reason(err)
+	if !filepath.IsAbs(folder) {
+		why = errors.New("it does not begin with a slash")
+	}
+	refused := caused(invalid("cannot change to folder %s in session %s: %v", folder, o.Session, why), err)
+	if r, is := errors.AsType[*refusal](refused); is {
+		r.failed.Folder = folder
+	}
+	return refused
 }
 
 // choose chooses the shell. If none can be run, the last one's absence is told.
@@ -110,7 +118,7 @@ func find(o Order) (string, error) {
 		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 			return "", notFound("%s: there is no such file in session %s", name, o.Session)
 		case err != nil:
-			return "", notExecutable("%s: %v", name, reason(err))
+			return "", caused(notExecutable("%s: %v", name, reason(err)), err)
 		}
 		return name, nil
 	}
@@ -130,7 +138,7 @@ func find(o Order) (string, error) {
 		}
 	}
 	if refused != nil {
-		return "", notExecutable("%s: %v", seen, reason(refused))
+		return "", caused(notExecutable("%s: %v", seen, reason(refused)), refused)
 	}
 	return "", notFound("%s: command not found in session %s", name, o.Session)
 }

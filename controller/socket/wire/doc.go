@@ -10,6 +10,9 @@
 //	                                 chroots, profiles, manifests
 //	GET    /v1alpha1/KIND?watch=true one Change a line, those that are there first
 //	GET    /v1alpha1/KIND/NAME       one object
+//	GET    /v1alpha1/specs/chroots   what all Chroots are made of
+//	GET    /v1alpha1/specs/chroots/NAME  what one is, by name or alias
+//	GET    /v1alpha1/specs/sessions, /v1alpha1/specs/sessions/NAME  what Sessions are
 //	POST   /v1alpha1/sessions        begin a session of one's own (Begin)
 //	DELETE /v1alpha1/sessions/NAME   end one
 //	POST   /v1alpha1/sessions/NAME/exec  run a command inside (Exec)

@@ -16,9 +16,11 @@ type Exec struct {
 	// caller.
 	User string `json:"user,omitempty"`
 	// Folder is where to run it; it must be there. If it is empty, Here is tried,
-	// then the user's home, then "/".
+	// then the user's home (if Preserve, first that of Env), then "/".
 	Folder string `json:"folder,omitempty"`
 	Here   string `json:"here,omitempty"`
+	// Network gives the command a network of its own, which leads nowhere.
+	Network bool `json:"network,omitempty"`
 	// Shell is used for a login shell instead of the user's.
 	Shell string `json:"shell,omitempty"`
 	// Terminal asks for a terminal of the session's own, for the standard files
@@ -61,6 +63,8 @@ type Started struct {
 	Lease string `json:"lease"`
 	// Note is something that the person at the terminal is to know, if any.
 	Note string `json:"note,omitempty"`
+	// Folder is where it runs.
+	Folder string `json:"folder,omitempty"`
 }
 
 // Exited says how the command ended.
@@ -78,4 +82,9 @@ type Failed struct {
 	// of its own: 127 and 126.
 	NotFound      bool `json:"notFound,omitempty"`
 	NotExecutable bool `json:"notExecutable,omitempty"`
+	// Folder is the one that could not be changed to, if that is why.
+	Folder string `json:"folder,omitempty"`
+	// Cause is the system's own word for what went wrong, as "permission denied",
+	// if it was the system that said so.
+	Cause string `json:"cause,omitempty"`
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coppice.dev/spec"
 	"coppice.dev/status"
 )
 
@@ -45,8 +46,12 @@ type Begin struct {
 	Profile string `json:"profile,omitempty"`
 	// TTL ends it by itself.
 	TTL *metav1.Duration `json:"ttl,omitempty"`
-	// Labels are put on it.
-	Labels map[string]string `json:"labels,omitempty"`
+	// Expose says what of it the host sees; its root without its mounts if empty.
+	Expose spec.Expose `json:"expose,omitempty"`
+	// Labels and Annotations are put on it. Annotations of the domain coppice.dev
+	// are the daemon's.
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // Error is why something was refused or failed.
