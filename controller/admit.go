@@ -62,7 +62,7 @@ func (p *pass) begin(ctx context.Context) {
 		return
 	}
 	p.begun = true
-	if !p.outlives() {
+	if !p.outlives(admitted.Session.TTL) {
 		p.comeBack(firstPause)
 	}
 	p.make(ctx)

@@ -22,6 +22,8 @@ type ages struct {
 
 	mu    sync.Mutex
 	first map[string]sight // by the session's name
+	// unattended says since when nobody is inside, by the session's name.
+	unattended map[string]idleness
 }
 
 // sight is when a session was seen first.
@@ -35,7 +37,9 @@ type sight struct {
 	doubt string
 }
 
-func newAges() *ages { return &ages{wall: time.Now, first: map[string]sight{}} }
+func newAges() *ages {
+	return &ages{wall: time.Now, first: map[string]sight{}, unattended: map[string]idleness{}}
+}
 
 // left returns how much of its time a session has left; nothing or less if it is
 // over. A session whose time was over at first sight has some left, in which its
@@ -61,9 +65,46 @@ func (a *ages) left(r compile.Record, ttl time.Duration) (left time.Duration, do
 	return clockGrace - since, s.doubt
 }
 
+// idleness is since when nobody is inside a session.
+type idleness struct {
+	uid   string
+	since time.Time // by the wall clock, as it was told
+	at    time.Time // when that was learnt, by the steady clock
+	idle  time.Duration
+}
+
+// busy says that somebody is inside.
+func (a *ages) busy(r compile.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unattended[r.Session.Name] = idleness{uid: r.UID, at: time.Now()}
+}
+
+// idle returns for how long nobody was inside, who were seen to be gone since
+// then. What the wall clock says is believed only of the time before the session
+// was seen, and not if that would be the end of it.
+func (a *ages) idle(r compile.Record, since time.Time, limit time.Duration) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, known := a.unattended[r.Session.Name]
+	known = known && i.uid == r.UID
+	byClock := max(0, a.wall().Sub(since))
+	switch {
+	case !known && byClock >= limit:
+		i = idleness{r.UID, since, time.Now(), 0}
+	case !known:
+		i = idleness{r.UID, since, time.Now(), byClock}
+	case !i.since.Equal(since): // somebody has come and gone
+		i = idleness{r.UID, since, time.Now(), min(byClock, time.Since(i.at))}
+	}
+	a.unattended[r.Session.Name] = i
+	return i.idle + time.Since(i.at)
+}
+
 // forget forgets a session that is no more.
 func (a *ages) forget(session string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.first, session)
+	delete(a.unattended, session)
 }

@@ -27,11 +27,10 @@ func (c *Controller) Chroots() []*spec.Chroot {
 	return list
 }
 
-// Asked returns the manifest that asks for a session, and whether it is in a
-// folder that a reboot sweeps.
-func (c *Controller) Asked(session string) (s *spec.Session, ephemeral, ok bool) {
+// Asked returns what asks for a session, and the path of its manifest.
+func (c *Controller) Asked(session string) (s *spec.Session, manifest string, ok bool) {
 	set, _ := c.manifestsNow()
 	entry, ok := set.Entries[manifests.Key{Kind: spec.KindSession, Name: session}]
 	s, _ = entry.Object.(*spec.Session)
-	return s, entry.Ephemeral, ok
+	return s, entry.Place.Manifest, ok
 }

@@ -26,6 +26,11 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 			}
 		}
 	}
+	for _, k := range changed {
+		if k.Kind == spec.KindSession {
+			delete(c.withdrawn, k.Name)
+		}
+	}
 	c.mu.Unlock()
 	for _, k := range changed {
 		class, known := classes[k.Kind]

@@ -32,6 +32,8 @@ type Controller struct {
 	// number. Wishes are those to which that does not apply; nil for none.
 	MaxPrune int
 	Wishes   Wishes
+	// Tenants are those whom sessions were begun for; nil if they live for ever.
+	Tenants Tenants
 	// Workers is how many keys are worked on at the same time.
 	Workers int
 	// Measure tells how much of the disk an object holds, in bytes. It is asked by
@@ -49,6 +51,7 @@ type Controller struct {
 	ages    *ages
 	guard   *guard
 	passes  *passes
+	tenants Tenants
 
 	mu sync.Mutex
 	// set is what the manifests say, and refs what of it sessions may name.
@@ -60,6 +63,8 @@ type Controller struct {
 	troubles map[string]trouble
 	// tended are the keys that were looked at and may come back.
 	tended map[key]struct{}
+	// withdrawn are the sessions whose manifests were taken away by the controller.
+	withdrawn map[string]withdrawal
 	// ended says of the sessions that Once took down why they went.
 	ended map[string]string
 }
@@ -87,10 +92,13 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		ages:   newAges(),
 		guard:  newGuard(DefaultMaxPrune),
 		passes: newPasses(),
-		tended: map[key]struct{}{},
 
-		troubles: map[string]trouble{},
-		ended:    map[string]string{},
+		tenants: eternal{},
+		tended:  map[key]struct{}{},
+
+		troubles:  map[string]trouble{},
+		withdrawn: map[string]withdrawal{},
+		ended:     map[string]string{},
 	}
 	c.reports = newReports(writer, &c.Log)
 	return c
@@ -111,6 +119,9 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) start(ctx context.Context) *pool {
 	if c.Clock != nil {
 		c.ages.wall = c.Clock
+	}
+	if c.Tenants != nil {
+		c.tenants = c.Tenants
 	}
 	c.guard.most = c.MaxPrune
 	workers := &pool{queue: c.queue, look: c.look}

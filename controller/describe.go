@@ -27,6 +27,7 @@ func (p *pass) describe(s *status.Status) {
 		}
 	}
 	s.Chroot, s.Profile, s.Owner, s.Admitted, s.Expires, s.OpenSource = "", "", "", nil, nil, false
+	s.IdleSince, s.IdleUntil = nil, nil
 	if p.memory != remembered && !p.begun {
 		return
 	}
@@ -40,6 +41,10 @@ func (p *pass) describe(s *status.Status) {
 	if ttl := p.record.Session.Session.TTL; ttl != nil {
 		expires := metav1.NewTime(p.record.Admitted.Add(ttl.Duration))
 		s.Expires = &expires
+	}
+	if limit := p.record.Session.Session.IdleTimeout; limit != nil && !p.idle.IsZero() {
+		since, until := metav1.NewTime(p.idle), metav1.NewTime(p.idle.Add(limit.Duration))
+		s.IdleSince, s.IdleUntil = &since, &until
 	}
 }
 

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -26,8 +27,8 @@ const whyOrphan = "no manifest names it"
 
 // sweep takes down a session that nobody wants.
 func (p *pass) sweep(ctx context.Context) {
-	why := "its manifest was removed"
-	orphan := p.report.now().Status.Source == nil
+	why := cmp.Or(p.why, "its manifest was removed")
+	orphan := p.why == "" && p.report.now().Status.Source == nil
 	if orphan {
 		why = whyOrphan
 	}
@@ -102,17 +103,18 @@ func (p *pass) expire(ctx context.Context) {
 		p.failEnding(err)
 		return
 	}
-	if !p.unmake(ctx, result.Objects, status.ReasonExpired, "its time to live is over") {
+	why := p.expiry()
+	if !p.unmake(ctx, result.Objects, status.ReasonExpired, why) {
 		return
 	}
 	p.handOn(p.claims.release(p.name))
 	p.looked(true)
 	if !was {
-		p.report.event(status.EventNormal, status.ReasonExpired, "its time to live is over")
+		p.report.event(status.EventNormal, status.ReasonExpired, why)
 	}
 	p.next = 0
 	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: status.Note{
-		Reason: status.ReasonExpired, Message: "its time to live is over; delete its manifest, or extend ttl to begin anew",
+		Reason: status.ReasonExpired, Message: why + "; delete its manifest, or give it more time there (ttl, idleTimeout) to begin anew",
 	}})
 }
 

@@ -22,9 +22,9 @@ import (
 func (p *pass) keep(ctx context.Context) {
 	p.nameRecorded()
 	fields := p.compare()
-	if lives := p.outlives(); p.record.Expired && lives {
+	if lives := p.lives(); p.record.Expired && lives {
 		// Its manifest now gives it more time: it begins anew.
-		p.recreate(ctx, "its time to live was extended")
+		p.recreate(ctx, "its manifest gives it more time")
 		return
 	} else if !lives {
 		p.expire(ctx)
@@ -85,10 +85,9 @@ func (p *pass) compare() []string {
 // current is what is said of a session that runs what its manifests say.
 var current = drift{metav1.ConditionTrue, status.Note{Reason: reasonUpToDate, Message: "it runs what its manifests say"}}
 
-// outlives reports whether the session's time is not over yet, and has it looked
-// at again when it will be.
-func (p *pass) outlives() bool {
-	ttl := p.record.Session.Session.TTL
+// outlives reports whether the session's time to live is not over yet, and has
+// it looked at again when it will be.
+func (p *pass) outlives(ttl *metav1.Duration) bool {
 	if ttl == nil {
 		return true
 	}

@@ -18,6 +18,7 @@ const (
 	reasonCreated          = "Created"
 	reasonRepaired         = "Repaired"
 	reasonChanged          = "Changed"
+	reasonRetained         = "Retained"
 	reasonTerminating      = "Terminating"
 	reasonSwept            = "Swept"
 	reasonRecreating       = "Recreating"

@@ -185,6 +185,14 @@ func (r *room) phase(name string, want status.Phase) status.File {
 	return f
 }
 
+// none checks that nothing is told of a session.
+func (r *room) none(name string) {
+	r.t.Helper()
+	if f := r.session(name); f.Status.Phase != "" {
+		r.t.Errorf("session %s is %q: %s", name, f.Status.Phase, told(f))
+	}
+}
+
 // says checks a condition: "Ready=False/Reason", and parts of its message.
 func says(t *testing.T, f status.File, want string, parts ...string) {
 	t.Helper()

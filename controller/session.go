@@ -44,6 +44,11 @@ type pass struct {
 	held string
 	// drift says whether the session runs what its manifests say.
 	drift drift
+	// why says why an ephemeral session has had its time.
+	why string
+	// idle is since when nobody was inside of one with a limit on that; zero if
+	// somebody is.
+	idle time.Time
 	// doubt says why its time to live may not be over, though the clock says so.
 	doubt string
 	// next is when the session is to be looked at again; zero for no time.
@@ -90,7 +95,13 @@ func (c *Controller) session(ctx context.Context, name string) {
 	if p.memory == unseen || p.memory == forgotten {
 		p.suspect()
 	}
-	unwanted := !p.named && !p.set.MayHold(of)
+	withdrawn, err := p.withdraw()
+	if err != nil {
+		p.looked(false)
+		p.fail(err)
+		return
+	}
+	unwanted := withdrawn || !p.named && !p.set.MayHold(of)
 	if unwanted && p.world.Empty() {
 		p.gone()
 		return

@@ -29,6 +29,8 @@ type world struct {
 	there map[object.Owner]map[object.Address]object.Object
 	// inside are the processes in sessions.
 	inside map[object.Owner][]object.Process
+	// visits are what is noted of those who were.
+	visits map[object.Owner]object.Visits
 	// fails are the steps that fail, by "owner address".
 	fails map[string]error
 	// hangs are the steps that wait until the channel is closed.
@@ -53,6 +55,7 @@ func newWorld() *world {
 		layout: layout.Layout{State: "/state", Run: "/run"},
 		there:  map[object.Owner]map[object.Address]object.Object{},
 		inside: map[object.Owner][]object.Process{},
+		visits: map[object.Owner]object.Visits{},
 		fails:  map[string]error{},
 		hangs:  map[string]chan struct{}{},
 		blind:  map[object.Owner]object.Kind{},
@@ -86,7 +89,7 @@ func (w *world) Observe(_ context.Context, owner object.Owner, _ []object.Object
 		}
 		s := object.Observed{ID: o.ID, Kind: o.Kind(), Print: object.PrintOf(o.Spec), Spec: o.Spec, Name: "name of " + string(o.Address)}
 		if o.Kind() == object.KindProcesses {
-			s.Users = w.inside[owner]
+			s.Users, s.Visits = w.inside[owner], w.visits[owner]
 		}
 		if o.Kind() == object.KindHome && w.torn[owner] {
 			s.Spec, s.Print = nil, object.Print{}

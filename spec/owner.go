@@ -6,6 +6,14 @@ import "strconv"
 // daemon. Manifests are written by root alone, so nobody else can set it.
 const OwnerAnnotation = "coppice.dev/owner"
 
+// ClientAnnotation holds the identity of the process that a session was begun
+// for. An ephemeral session ends when that process does.
+const ClientAnnotation = "coppice.dev/client"
+
+// Client returns the identity of the process that the session was begun for; ""
+// if it was begun for none.
+func (s *Session) Client() string { return s.Annotations[ClientAnnotation] }
+
 // Owner returns the user who began the session; nil if nobody did. What is no
 // number is a user that there is none of, so that a mistake lets nobody in.
 func (s *Session) Owner() *int {

@@ -43,7 +43,7 @@ func TestNeedsRecreate(t *testing.T) {
 	}{
 		{name: "nothing"},
 		{name: "a size in other words", chroot: "1Gi=1024Mi", profile: "1Gi=1024Mi"},
-		{name: "own part", session: `ttl: 1h=ttl: 2h, expose: None, user: bob, deletionPolicy: Wait, gracePeriod: 1s, environment: {set: {A: b}}, updateStrategy: Recreate`},
+		{name: "own part", session: `ttl: 1h=ttl: 2h, idleTimeout: 3h, retainOnFailure: true, expose: None, user: bob, deletionPolicy: Wait, gracePeriod: 1s, environment: {set: {A: b}}, updateStrategy: Recreate`},
 		{name: "own mounts", session: `{type: shm}={type: shm, size: 1Mi}, {type: sysfs}`},
 		{name: "how commands run", chroot: "profileRef=shell: /bin/zsh, personality: linux32, access: {users: [bob]}, description: x, profileRef"},
 		{name: "another chroot", session: "name: c=name: other", want: []string{"spec.chrootRef.name"}},

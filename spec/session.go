@@ -25,6 +25,12 @@ type SessionSpec struct {
 	OpenSource bool `json:"openSource,omitempty"`
 	// TTL is how long the session lives after it was admitted; for ever if unset.
 	TTL *metav1.Duration `json:"ttl,omitempty"`
+	// IdleTimeout is how long the session lives while nobody is inside; for ever if
+	// unset.
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
+	// RetainOnFailure keeps a session that lasts as long as the process that asked
+	// for it (ClientAnnotation) when that is gone, if its command failed.
+	RetainOnFailure bool `json:"retainOnFailure,omitempty"`
 	// Expose says what of the session is seen on the host.
 	Expose Expose `json:"expose,omitempty"`
 	// DeletionPolicy says what becomes of those inside when the session goes.

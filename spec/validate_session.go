@@ -1,6 +1,9 @@
 package spec
 
-import "k8s.io/apimachinery/pkg/util/validation/field"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
 
 // noChroot is said of a session that is grown from nothing.
 const noChroot = "name a Chroot, or write one under chroot"
@@ -43,8 +46,13 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 			errs = append(errs, field.Forbidden(at.Child("chroot", "union", option), "openSource writes to the source itself, without a union; take one of the two out"))
 		}
 	}
-	if s.TTL != nil && s.TTL.Duration <= 0 {
-		errs = append(errs, field.Invalid(at.Child("ttl"), s.TTL.Duration, "must be longer than nothing; leave it out for ever"))
+	for _, limit := range []struct {
+		name string
+		time *metav1.Duration
+	}{{"ttl", s.TTL}, {"idleTimeout", s.IdleTimeout}} {
+		if limit.time != nil && limit.time.Duration <= 0 {
+			errs = append(errs, field.Invalid(at.Child(limit.name), limit.time.Duration, "must be longer than nothing; leave it out for ever"))
+		}
 	}
 	if s.GracePeriod != nil && s.GracePeriod.Duration < 0 {
 		errs = append(errs, field.Invalid(at.Child("gracePeriod"), s.GracePeriod.Duration, "must not be negative"))

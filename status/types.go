@@ -73,6 +73,10 @@ type Status struct {
 	// Admitted and Expires are when a session began and when its ttl ends.
 	Admitted *metav1.Time `json:"admitted,omitempty"`
 	Expires  *metav1.Time `json:"expires,omitempty"`
+	// IdleSince is since when nobody is inside a session with an idle timeout, and
+	// IdleUntil when that ends it.
+	IdleSince *metav1.Time `json:"idleSince,omitempty"`
+	IdleUntil *metav1.Time `json:"idleUntil,omitempty"`
 	// Step is what is being done right now, and since when.
 	Step *Step `json:"step,omitempty"`
 	// NextRetry is when a failed session is tried again.

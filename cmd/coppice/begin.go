@@ -20,11 +20,14 @@ const readyTimeout = 10 * time.Minute
 
 // beginOptions are the flags of what begins a session.
 type beginOptions struct {
-	name, profile string
-	ttl, timeout  time.Duration
+	name, profile      string
+	ttl, idle, timeout time.Duration
 	// source opens the chroot's source itself; hasty does not wait for others to
 	// leave a source.
 	source, hasty bool
+	// bound ends the session with this process, and retain keeps it then if its
+	// command failed.
+	bound, retain bool
 }
 
 func (o *beginOptions) register(flags *pflag.FlagSet) {
@@ -33,22 +36,35 @@ func (o *beginOptions) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.ttl, "ttl", 0, "end the session after this time, whoever is inside")
 	flags.BoolVar(&o.source, "source", false, "open the chroot's source itself for writing, alone, instead of growing from it")
 	flags.BoolVar(&o.hasty, "no-wait", false, "give up at once if others are in the way of it, instead of waiting for them")
+	flags.DurationVar(&o.idle, "idle-timeout", 0, "end the session when nobody was inside for this long")
 	flags.DurationVar(&o.timeout, "timeout", readyTimeout, "how long to wait until the session is ready")
 }
 
 // request is what is asked for. A path is a folder of the host to grow from.
 func (o *beginOptions) request(chroot string) (wire.Begin, error) {
-	b := wire.Begin{Name: o.name, Chroot: chroot, Profile: o.profile, Source: o.source}
+	b := wire.Begin{
+		Name: o.name, Chroot: chroot, Profile: o.profile, Source: o.source,
+		Bound: o.bound, RetainOnFailure: o.retain,
+	}
 	if filepath.IsAbs(chroot) {
 		b.Chroot, b.Folder = "", chroot
 	}
-	if o.ttl < 0 {
-		return b, usagef("--ttl %s: it must be longer than nothing; leave it out for ever", o.ttl)
+	var err error
+	if b.TTL, err = atMost("--ttl", o.ttl); err == nil {
+		b.IdleTimeout, err = atMost("--idle-timeout", o.idle)
 	}
-	if o.ttl > 0 {
-		b.TTL = &metav1.Duration{Duration: o.ttl}
+	return b, err
+}
+
+// atMost returns how long something may last; nil for ever.
+func atMost(flag string, d time.Duration) (*metav1.Duration, error) {
+	switch {
+	case d < 0:
+		return nil, usagef("%s %s: it must be longer than nothing; leave it out for ever", flag, d)
+	case d == 0:
+		return nil, nil
 	}
-	return b, nil
+	return &metav1.Duration{Duration: d}, nil
 }
 
 func newBegin(c *cli) *cobra.Command {

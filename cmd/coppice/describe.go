@@ -85,6 +85,9 @@ func describe(to io.Writer, f status.File, now time.Time) {
 	field("Namespace", s.Namespace)
 	field("Admitted", moment(s.Admitted, now))
 	field("Expires", moment(s.Expires, now))
+	if s.IdleSince != nil {
+		field("Idle", fmt.Sprintf("since %s; ends %s", moment(s.IdleSince, now), moment(s.IdleUntil, now)))
+	}
 	if s.Step != nil {
 		field("Doing", step(*s.Step, now))
 	}

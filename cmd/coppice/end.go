@@ -17,7 +17,7 @@ import (
 const ending = time.Minute
 
 func newEnd(c *cli) *cobra.Command {
-	var wait, inherited bool
+	var wait bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "end SESSION...",
@@ -30,9 +30,6 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("which session? Try %s SESSION; coppice get sessions lists them", cmd.CommandPath())
-			}
-			if inherited && !alone() {
-				return nil
 			}
 			// One that is not there, or not ours, does not keep the others.
 			var failed error
@@ -59,8 +56,6 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 			return failed
 		},
 	}
-	cmd.Flags().BoolVar(&inherited, flagInherited, false, "")
-	_ = cmd.Flags().MarkHidden(flagInherited)
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
 	return cmd

@@ -21,7 +21,7 @@ import (
 type runOptions struct {
 	beginOptions
 	insideOptions
-	keep, retain bool
+	keep bool
 }
 
 func newRun(c *cli) *cobra.Command {
@@ -35,8 +35,11 @@ folder of the host, whose path begins with a slash: "/" is the host itself.
 
 The exit code is the command's; see exec for the others, and for terminals and
 signals. With --source its root is not grown from the chroot: it is the chroot's
-source itself, and what the command writes stays there. TERM, HUP and INT end the session too, whatever the command makes of
-them, and so does the death of coppice.`,
+source itself, and what the command writes stays there.
+
+TERM, HUP and INT end the session too, whatever the command makes of them, and so
+does the death of coppice. A session that is kept since its command failed lasts
+until it is ended, or for as long as --ttl and --idle-timeout say.`,
 		Example: `  coppice run bookworm -- make
   coppice run / -- apt-get install -y hello
   coppice run --source bookworm -- apt-get dist-upgrade -y`,
@@ -54,7 +57,7 @@ them, and so does the death of coppice.`,
 	o.beginOptions.register(cmd.Flags())
 	o.insideOptions.register(cmd.Flags())
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "keep the session when the command has ended")
-	cmd.Flags().BoolVar(&o.retain, "retain-on-failure", false, "keep the session if the command fails, to look at it")
+	cmd.Flags().BoolVar(&o.retain, "retain-on-failure", false, "keep the session if the command fails or coppice is killed, to look at it")
 	return cmd
 }
 
@@ -65,6 +68,7 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 	}
 	// Chosen here, so that the session can be ended whatever happens meanwhile.
 	o.name = cmp.Or(o.name, "run-"+random())
+	o.bound = !o.keep
 	ref, err := c.begin(ctx, o.beginOptions, chroot)
 	if err != nil {
 		if _, is := errors.AsType[*codeError](err); is {
@@ -72,16 +76,13 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 		}
 		return notRun(err)
 	}
-	if !o.keep {
-		defer c.appoint(ref).dismiss()
-	}
 	lasting := context.WithoutCancel(ctx)
 	err = c.waitUntilReady(ctx, ref, o.beginOptions)
 	if err == nil {
 		ended := false
 		o.heard = func(s unix.Signal) { ended = c.heed(lasting, o, ref, s) || ended }
 		err = c.inside(lasting, ref.name, o.insideOptions, command)
-		if o.keep || o.retain && err != nil && !ended {
+		if o.keep || o.retain && failed(err) && !ended {
 			fmt.Fprintf(c.errOut, "coppice: kept %s; look at it with coppice shell %s, end it with coppice end %s\n", ref, ref.name, ref.name)
 			return err
 		}
@@ -94,6 +95,13 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 	}
 	c.endAndWait(lasting, ref)
 	return err
+}
+
+// failed reports whether the command failed, or could not be run. The daemon
+// judges alike.
+func failed(err error) bool {
+	code, is := errors.AsType[*codeError](err)
+	return is && (code.code != exitNotRun || code.cause == nil)
 }
 
 // heed ends the session on a signal that is to end the command, and reports

@@ -18,6 +18,7 @@ import (
 	"coppice.dev/reconcile/compile"
 	"coppice.dev/reconcile/kernel"
 	"coppice.dev/reconcile/kernel/lease"
+	"coppice.dev/reconcile/kernel/lifeline"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/spec"
@@ -78,7 +79,11 @@ func (h *host) Take(session string, t socket.Taker) (socket.Lease, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.taken[l.ID] = l
-	return socket.Lease{ID: l.ID, Group: l.Group, Record: l.File, Tasks: l.Tasks}, nil
+	failure := ""
+	if s, _, _ := h.controller.Asked(session); s != nil && s.Spec.RetainOnFailure && lifeline.Is(s.Client(), t.PID) {
+		failure = h.kernel.Leases().Failure(session)
+	}
+	return socket.Lease{ID: l.ID, Group: l.Group, Record: l.File, Tasks: l.Tasks, Failure: failure}, nil
 }
 
 // Started implements socket.Host.
@@ -113,7 +118,7 @@ func (h *host) Known(session string) (*spec.Session, *spec.Admitted) {
 	}
 	asked, _, _ := h.controller.Asked(session)
 	if asked == nil {
-		asked = h.asked(session)
+		asked, _ = h.begun(session)
 	}
 	if admitted, err := h.admitted(session); err == nil {
 		return asked, &admitted
@@ -135,37 +140,57 @@ func (h *host) Owner(session string) (*int, bool) {
 	} else if asked {
 		return nil, true
 	}
-	return h.justAsked(session)
+	// The controller may not have heard of it yet.
+	s, there := h.begun(session)
+	if s == nil {
+		return nil, there
+	}
+	return s.Owner(), true
 }
 
-// justAsked reads who asked for a session of which the controller has not heard
-// yet.
-func (h *host) justAsked(session string) (*int, bool) {
-	name := manifests.FileName(manifests.Key{Kind: spec.KindSession, Name: session})
-	if _, err := os.Stat(filepath.Join(h.layout.Manifests(), name)); err != nil {
+// begun reads what asks for a session that somebody began; nil if it cannot be
+// read.
+func (h *host) begun(session string) (*spec.Session, bool) {
+	path := h.manifest(session)
+	text, err := os.ReadFile(path)
+	if err != nil {
 		return nil, false
 	}
-	if s := h.asked(session); s != nil {
-		return s.Owner(), true
+	documents, _ := spec.Parse(path, text) // what cannot be read names nobody
+	for _, d := range documents {
+		if s, is := d.Object.(*spec.Session); is && s.Name == session {
+			return s, true
+		}
 	}
 	return nil, true
 }
 
-// asked reads the manifest that was written for somebody who asked for a session;
-// nil if there is none, or none that can be read.
-func (h *host) asked(session string) *spec.Session {
-	name := manifests.FileName(manifests.Key{Kind: spec.KindSession, Name: session})
-	text, err := os.ReadFile(filepath.Join(h.layout.Manifests(), name))
-	if err != nil {
-		return nil
+// Identify implements socket.Host.
+func (h *host) Identify(pid int) (string, error) { return lifeline.Identify(pid) }
+
+// manifest is the path of the file that asks for a session that somebody began.
+func (h *host) manifest(session string) string {
+	return filepath.Join(h.layout.Manifests(), manifests.FileName(manifests.Key{Kind: spec.KindSession, Name: session}))
+}
+
+// tenants are those whom sessions were begun for (controller.Tenants).
+type tenants struct {
+	*lifeline.Lines
+	host *host
+}
+
+// Withdraw implements controller.Tenants. Only what Coppice itself wrote is taken
+// away, and not if somebody else has begun a session of that name meanwhile.
+func (t tenants) Withdraw(s *spec.Session, manifest string) (bool, error) {
+	h := t.host
+	if manifest != h.manifest(s.Name) {
+		return false, nil
 	}
-	documents, _ := spec.Parse(name, text) // what cannot be read names nobody
-	for _, d := range documents {
-		if s, is := d.Object.(*spec.Session); is && s.Name == session {
-			return s
-		}
+	if now, there := h.begun(s.Name); there && (now == nil || now.Client() != s.Client()) {
+		return true, nil
 	}
-	return nil
+	_, err := manifests.Remove(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: s.Name})
+	return err == nil, err
 }
 
 // Ask implements socket.Host.
@@ -186,8 +211,12 @@ func (h *host) Withdraw(session string) (bool, error) {
 	if err != nil || there {
 		return there, err
 	}
-	// It is going already if no manifest asks for it any more.
-	_, _, asked := h.controller.Asked(session)
+	// It is going already if no manifest asks for it any more; the controller may
+	// not have heard yet that the one in this folder is gone.
+	_, manifest, asked := h.controller.Asked(session)
+	if asked && manifest == h.manifest(session) {
+		return true, nil
+	}
 	_, err = h.admitted(session)
 	return !asked && !errors.Is(err, fs.ErrNotExist), nil
 }

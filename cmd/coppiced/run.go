@@ -22,6 +22,7 @@ import (
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel"
 	"coppice.dev/reconcile/kernel/drift"
+	"coppice.dev/reconcile/kernel/lifeline"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/status"
 )
@@ -66,6 +67,10 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	c = controller.New(k, l, writer)
 	c.Inspect, c.Log, c.Workers, c.Resync = k.Inspect, log, o.workers, o.resync
 	c.MaxPrune, c.Wishes = o.maxPrune, manifests.Wishes{Folder: l.Wishes()}
+	lines := &lifeline.Lines{}
+	defer lines.Close()
+	h := newHost(c, k)
+	c.Tenants = tenants{lines, h}
 	source := o.source(c, log)
 	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
 	if o.once {
@@ -79,7 +84,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	if listener == nil {
 		listener = door.open()
 	}
-	server := &socket.Server{Host: newHost(c, k), Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log}
+	server := &socket.Server{Host: h, Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log}
 	return serve(ctx, c, k, source, log, func(ctx context.Context) { door.keep(ctx, server, listener) })
 }
 

@@ -3,6 +3,7 @@ package socket
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strconv"
@@ -40,6 +41,11 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
+	if b.Bound {
+		if err := s.bind(r, session); err != nil {
+			return err
+		}
+	}
 	if problems := spec.Validate(session); len(problems) > 0 {
 		return fail(http.StatusBadRequest, "Invalid", "%s", problems[0])
 	}
@@ -60,6 +66,20 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// bind has a session end with the process that asks for it.
+func (s *Server) bind(r *http.Request, session *spec.Session) error {
+	p, known := peerOf(r.Context())
+	if !known || p.pid == 0 {
+		return fail(http.StatusBadRequest, "Invalid", "your process is in a pid namespace that the daemon cannot see, so it cannot know when you are gone; begin the session without that, and end it yourself")
+	}
+	client, err := s.Host.Identify(p.pid)
+	if err != nil {
+		return fmt.Errorf("bind session to who asked: %w", err)
+	}
+	session.Annotations[spec.ClientAnnotation] = client
+	return nil
+}
+
 func taken(name string) error {
 	return fail(http.StatusConflict, "AlreadyExists", "there is a session %q already; choose another name", name)
 }
@@ -72,7 +92,10 @@ func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.R
 		ObjectMeta: metav1.ObjectMeta{
 			Name: b.Name, Labels: b.Labels, Annotations: map[string]string{spec.OwnerAnnotation: strconv.Itoa(who.UID)},
 		},
-		Spec: spec.SessionSpec{TTL: b.TTL, OpenSource: b.Source, Expose: b.Expose},
+		Spec: spec.SessionSpec{
+			TTL: b.TTL, IdleTimeout: b.IdleTimeout, RetainOnFailure: b.RetainOnFailure,
+			OpenSource: b.Source, Expose: b.Expose,
+		},
 	}
 	if err := annotate(session, b.Annotations); err != nil {
 		return nil, request, err

@@ -62,12 +62,17 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fail(http.StatusBadRequest, "Invalid", "%v", err)
 	}
-	lease, err := s.Host.Take(name, Taker{UID: who.UID, User: who.Name, Command: called(e, order.Args)})
+	if !s.commands.enter(who.UID, mostCommands) {
+		return fail(http.StatusTooManyRequests, "TooMany", "%s has %d commands running in sessions, which is the most that one user may have; wait for one to end", who, mostCommands)
+	}
+	left := func() { s.commands.left(who.UID) }
+	defer func() { left() }()
+	lease, err := s.Host.Take(name, Taker{UID: who.UID, User: who.Name, Command: called(e, order.Args), PID: pidOf(r)})
 	if err != nil {
 		return s.notReady(name, err.Error())
 	}
 	order.Session, order.Lease = name, lease.ID
-	order.Group, order.Record, order.Tasks = lease.Group, lease.Record, lease.Tasks
+	order.Group, order.Record, order.Tasks, order.Failure = lease.Group, lease.Record, lease.Tasks, lease.Failure
 	// It may have begun to end before the lease was there to be seen.
 	if err := s.ready(name); err != nil {
 		return errors.Join(err, s.Host.Release(name, lease))
@@ -87,8 +92,19 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Host.Started(name, lease, process.Pid); err != nil {
 		s.Log.Error(err, "A command's keeper could not be noted", "session", name)
 	}
-	go func() { _, _ = process.Wait() }() // it says itself how it went
+	leave := left
+	left = func() {} // when it has ended
+	go func() {
+		defer leave()
+		_, _ = process.Wait() // it says itself how it went
+	}()
 	return nil
+}
+
+// pidOf returns the process that asks; 0 if it cannot be seen.
+func pidOf(r *http.Request) int {
+	p, _ := peerOf(r.Context())
+	return p.pid
 }
 
 // called is what a command is called among those inside.

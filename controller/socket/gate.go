@@ -15,13 +15,11 @@ type gate struct {
 	*net.UnixListener
 	// identify tells who is at the other end.
 	identify func(*net.UnixConn) (peer, error)
-
-	mu   sync.Mutex
-	open map[int]int // connections by user
+	open     crowd
 }
 
 func newGate(l *net.UnixListener, identify func(*net.UnixConn) (peer, error)) *gate {
-	return &gate{UnixListener: l, identify: identify, open: map[int]int{}}
+	return &gate{UnixListener: l, identify: identify}
 }
 
 // guest is a connection whose other end is known.
@@ -39,11 +37,11 @@ func (g *gate) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		p, err := g.identify(conn)
-		if err != nil || !g.enter(p.uid) {
+		if err != nil || !g.open.enter(p.uid, share) {
 			conn.Close()
 			continue
 		}
-		return &guest{conn, p, sync.OnceFunc(func() { g.left(p.uid) })}, nil
+		return &guest{conn, p, sync.OnceFunc(func() { g.open.left(p.uid) })}, nil
 	}
 }
 
@@ -51,22 +49,4 @@ func (g *gate) Accept() (net.Conn, error) {
 func (c *guest) Close() error {
 	c.leave()
 	return c.UnixConn.Close()
-}
-
-func (g *gate) enter(uid int) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if uid != 0 && g.open[uid] >= share {
-		return false
-	}
-	g.open[uid]++
-	return true
-}
-
-func (g *gate) left(uid int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.open[uid]--; g.open[uid] == 0 {
-		delete(g.open, uid)
-	}
 }

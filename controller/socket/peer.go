@@ -11,6 +11,7 @@ import (
 
 // peer is who is at the other end of a connection, as the kernel says.
 type peer struct {
+	pid    int // 0 if it is in a pid namespace that this process cannot see
 	uid    int
 	gid    int
 	groups []int // supplementary
@@ -46,7 +47,7 @@ func lookAt(conn *net.UnixConn) (peer, error) {
 			failed = err
 			return
 		}
-		p.uid, p.gid = int(cred.Uid), int(cred.Gid)
+		p.pid, p.uid, p.gid = int(cred.Pid), int(cred.Uid), int(cred.Gid)
 		p.groups, failed = groupsOf(int(fd))
 	})
 	return p, errors.Join(err, failed)

@@ -30,6 +30,8 @@ type Taker struct {
 	UID     int
 	User    string
 	Command string
+	// PID is the process that asks; 0 if this process cannot see it.
+	PID int
 }
 
 // Lease is a place for one command in a session.
@@ -38,6 +40,8 @@ type Lease struct {
 	// Group, Record and Tasks are the keeper's (keeper.Order).
 	Group, Record string
 	Tasks         []string
+	// Failure is where a failure of the command is noted; "" for nowhere.
+	Failure string
 }
 
 // Host is what the server has to know of the machine and to leave on it.
@@ -60,6 +64,9 @@ type Host interface {
 	Owner(session string) (uid *int, ok bool)
 	// Ask writes a new session's manifest; fs.ErrExist if there is one already.
 	Ask(s *spec.Session) error
+	// Identify returns the identity of a process, for spec.ClientAnnotation;
+	// fs.ErrNotExist if it has ended.
+	Identify(pid int) (string, error)
 	// Withdraw takes it away. uid is who wants that; false if there is none.
 	Withdraw(session string) (bool, error)
 }
@@ -76,7 +83,13 @@ type Server struct {
 	Keep func(conn, namespace *os.File, order keeper.Order) (*os.Process, error)
 
 	identify func(*net.UnixConn) (peer, error) // lookAt but in tests
+	// commands are those whose keepers run.
+	commands crowd
 }
+
+// mostCommands is how many commands one user may have running at a time, root
+// aside. Those that an earlier daemon started do not count.
+const mostCommands = 512
 
 // How much time a client has. An honest one needs a thousandth of it.
 const (

@@ -63,8 +63,11 @@ func (m *machine) note(what, session string) {
 	m.leases = append(m.leases, what+" "+session)
 }
 
-func (m *machine) Take(session string, _ Taker) (Lease, error) {
+func (m *machine) Take(session string, t Taker) (Lease, error) {
 	m.note("taken", session)
+	if t.PID != 4711 {
+		return Lease{}, fmt.Errorf("taken for process %d", t.PID)
+	}
 	if m.onTake != nil {
 		m.onTake()
 	}
@@ -119,6 +122,13 @@ func (m *machine) Ask(s *spec.Session) error {
 	}
 	m.asked[s.Name] = s
 	return nil
+}
+
+func (m *machine) Identify(pid int) (string, error) {
+	if pid != 4711 {
+		return "", fs.ErrNotExist
+	}
+	return "4711 1 boot", nil
 }
 
 func (m *machine) Withdraw(session string) (bool, error) {
@@ -185,7 +195,7 @@ func newDesk(t *testing.T, name string, uid int) *desk {
 	d.uid.Store(int64(uid))
 	d.server.identify = func(*net.UnixConn) (peer, error) {
 		uid := int(d.uid.Load())
-		return peer{uid: uid, gid: uid}, nil
+		return peer{pid: 4711, uid: uid, gid: uid}, nil
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -260,6 +270,8 @@ func TestRequests(t *testing.T) {
 		{"PUT", "/sessions/theirs", "", 404, "no such path"},
 		{"POST", "/sessions", `{"chroot":"c","name":"mine"}`, 201, `"name":"mine"`},
 		{"POST", "/sessions", `{"chroot":"alias"}`, 201, `"name":"c-`},
+		{"POST", "/sessions", `{"chroot":"c","name":"bound","bound":true,"retainOnFailure":true,"ttl":"1h","idleTimeout":"1m"}`, 201, `"name":"bound"`},
+		{"POST", "/sessions", `{"chroot":"c","idleTimeout":"-1m"}`, 400, "must be longer than nothing"},
 		{"POST", "/sessions", `{"chroot":"c","name":"mine"}`, 409, "AlreadyExists"},
 		{"POST", "/sessions", `{"chroot":"c","name":"theirs"}`, 409, "AlreadyExists"},
 		{"POST", "/sessions", `{"chroot":"c","name":"../x"}`, 400, "lower-case letters"},
@@ -292,6 +304,10 @@ func TestRequests(t *testing.T) {
 		if owner := s.Owner(); owner == nil || *owner != alice {
 			t.Errorf("session %s has the owner %v", s.Name, owner)
 		}
+	}
+	b := granted["bound"]
+	if b == nil || b.Client() != "4711 1 boot" || !b.Spec.RetainOnFailure || b.Spec.IdleTimeout.Duration != time.Minute || b.Spec.TTL.Duration != time.Hour {
+		t.Errorf("the session that ends with its client: %+v", b)
 	}
 	for _, want := range []string{`"granted" "who"="me (1000)" "what"="begin"`, `"refused" "who"="me (1000)" "what"="end" "session"="theirs"`} {
 		if !slices.ContainsFunc(d.log, func(line string) bool { return strings.Contains(line, want) }) {
@@ -376,6 +392,25 @@ func TestExec(t *testing.T) {
 	o := orders[0]
 	if strings.Join(o.Args, " ") != "nice make -j2" || o.UID != alice || o.Session != "own" || o.Lease != "one" || strings.Join(o.Folders, " ") != "/src /home/me" {
 		t.Errorf("the order is %+v", o)
+	}
+}
+
+// Nobody can have so many commands running that others can have none.
+func TestTooManyCommands(t *testing.T) {
+	const alice, bob = 1000, 1001
+	d := newDesk(t, "me", alice)
+	d.machine.rooms["s"] = spec.Admitted{Name: "s", Chroot: spec.ChrootSpec{Access: &spec.Access{Users: []string{"me"}}}}
+	d.put("s", status.Ready, metav1.ConditionTrue)
+	for range mostCommands {
+		d.server.commands.enter(alice, mostCommands)
+	}
+	for uid, code := range map[int64]int{alice: http.StatusTooManyRequests, bob: http.StatusSwitchingProtocols} {
+		d.uid.Store(uid)
+		_, answer := d.upgrade("s", `{"args":["true"]}`)
+		answer.Body.Close()
+		if answer.StatusCode != code {
+			t.Errorf("user %d: %s, want %d", uid, answer.Status, code)
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ type Record struct {
 	// Expired is set when the session's time to live is over; only its home is
 	// kept then, so that a restart does not begin it again.
 	Expired bool `json:"expired,omitempty"`
+	// Idled is the idle timeout by which it expired; 0 if that was not the cause.
+	Idled time.Duration `json:"idled,omitempty"`
 	// Folder is the watched folder that its manifest was last in.
 	Folder string `json:"folder,omitempty"`
 	// Held is set when the manifest went together with too many others, and the

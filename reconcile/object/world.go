@@ -40,8 +40,22 @@ type Observed struct {
 	LeftOut bool
 	// Users are the processes that keep it in use.
 	Users []Process
+	// Visits is what is known of those who were inside; of Processes alone.
+	Visits Visits
 	// Spec is what it was made with, where the world remembers it; else nil.
 	Spec Spec
+}
+
+// Visits is what is known of those who were let into a session.
+type Visits struct {
+	// Last is when somebody came or left last; zero if nobody ever did, or nobody
+	// knows.
+	Last time.Time
+	// Open counts the commands that have not ended.
+	Open int
+	// Failed says how the command failed that the session was begun for; "" if it
+	// did not, or goes on.
+	Failed string
 }
 
 // World is what was seen of one owner's objects.

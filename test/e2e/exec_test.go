@@ -269,18 +269,3 @@ func TestShellOfAChroot(t *testing.T) {
 	}
 	h.nothingLeft()
 }
-
-// TestRunIsKilled: its session goes all the same.
-func TestRunIsKilled(t *testing.T) {
-	h := newHost(t)
-	h.start()
-	cmd := h.begins("run", "--name", "run", h.furnished("root"), "--", "sh", "-c", "touch /begun; exec sleep 1000")
-	h.until("the command runs", func() bool {
-		_, code := h.try("exec", "run", "--", "test", "-e", "/begun")
-		return code == 0
-	})
-	must(t, cmd.Process.Kill())
-	_ = cmd.Wait() // it was killed
-	h.until("the session is gone", func() bool { _, code := h.try("get", "session", "run"); return code != 0 })
-	h.nothingLeft()
-}

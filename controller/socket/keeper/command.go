@@ -64,8 +64,16 @@ func (c *command) stay(conn *wire.Conn) error {
 		if err != nil {
 			return tell(conn, err)
 		}
+		// Before the client hears of it, who may then be gone at once.
+		switch e := exited(c.status); {
+		case e.Signal != 0:
+			c.order.failed("signal " + unix.SignalName(unix.Signal(e.Signal)))
+		case e.Code != 0:
+			c.order.failed("exit code " + strconv.Itoa(e.Code))
+		}
 		return say(conn, wire.Frame{Exited: exited(c.status)})
 	case <-gone:
+		c.order.failed("its client went away")
 		c.end()
 		return errors.New("the client has gone")
 	}
@@ -273,6 +281,13 @@ func (c *command) drop() {
 				return
 			}
 		}
+	}
+}
+
+// failed notes that the command failed, and how, for those who want to know.
+func (o Order) failed(how string) {
+	if o.Failure != "" {
+		_ = os.WriteFile(o.Failure, []byte(how), 0o600) // there may be no room; nobody else can be told
 	}
 }
 

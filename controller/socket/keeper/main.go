@@ -77,6 +77,7 @@ func keep() (err error) {
 		}
 	}
 	if err != nil {
+		order.failed(err.Error())
 		return tell(conn, err)
 	}
 	return c.stay(conn)

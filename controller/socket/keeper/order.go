@@ -52,6 +52,9 @@ type Order struct {
 	// the lease's file.
 	Group  string `json:"group,omitempty"`
 	Record string `json:"record,omitempty"`
+	// Failure is the file in which the keeper notes that the command failed; empty
+	// if nobody wants to know.
+	Failure string `json:"failure,omitempty"`
 	// Tasks are files of cgroups v1 that the command is put into by them.
 	Tasks []string `json:"tasks,omitempty"`
 	// Grace is the time between HUP and KILL when the client is gone.

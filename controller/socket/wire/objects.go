@@ -44,6 +44,12 @@ type Begin struct {
 	Source bool `json:"source,omitempty"`
 	// Profile is used instead of the chroot's; only root may.
 	Profile string `json:"profile,omitempty"`
+	// Bound ends it together with the process that asks.
+	Bound bool `json:"bound,omitempty"`
+	// RetainOnFailure keeps it then if its command failed.
+	RetainOnFailure bool `json:"retainOnFailure,omitempty"`
+	// IdleTimeout ends it when nobody was inside for that long.
+	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
 	// TTL ends it by itself.
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 	// Expose says what of it the host sees; its root without its mounts if empty.

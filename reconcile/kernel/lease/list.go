@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/kernel/cgroup"
+	"coppice.dev/reconcile/object"
 )
 
 // Sessions names the sessions that something is noted of.
@@ -43,6 +44,42 @@ func (b Book) Sessions() ([]string, error) {
 func (b Book) Knows(session, id string) bool {
 	_, err := os.Stat(b.lease(session, id).File)
 	return err == nil
+}
+
+// Failure returns where the keeper notes that the command failed that the session
+// was begun for.
+func (b Book) Failure(session string) string { return filepath.Join(b.Folder, session, failure) }
+
+// failure is a file's name that no lease has.
+const failure = "failed"
+
+// Visits returns what is noted of those who were inside. A folder changes when a
+// lease in it begins or ends.
+func (b Book) Visits(session string) (object.Visits, error) {
+	var v object.Visits
+	if b.Folder == "" {
+		return v, nil
+	}
+	folder := filepath.Join(b.Folder, session)
+	info, err := os.Stat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return v, nil
+	}
+	if err != nil {
+		return v, fmt.Errorf("look for leases: %w", err)
+	}
+	v.Last = info.ModTime()
+	records, err := filepath.Glob(filepath.Join(folder, "[^.]*.json"))
+	if err != nil {
+		return v, fmt.Errorf("look for leases: %w", err)
+	}
+	v.Open = len(records)
+	text, err := os.ReadFile(b.Failure(session))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return v, fmt.Errorf("look for leases: %w", err)
+	}
+	v.Failed = string(text)
+	return v, nil
 }
 
 // List returns a session's leases, the oldest first, and removes those that are
@@ -160,4 +197,3 @@ func stat(pid int) ([]string, error) {
 	}
 	return fields, nil
 }
-

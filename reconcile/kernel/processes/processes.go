@@ -125,6 +125,9 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 		return nil, nil
 	}
 	seen.Users = inside
+	if seen.Visits, err = d.Leases.Visits(owner.Name); err != nil {
+		return nil, err
+	}
 	if len(known) > 0 {
 		// How they are ended is asked when they are; the kernel is told of limits.
 		spec, _ := known[0].Spec.(object.Processes)
