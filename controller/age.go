@@ -41,6 +41,15 @@ func newAges() *ages {
 	return &ages{wall: time.Now, first: map[string]sight{}, unattended: map[string]idleness{}}
 }
 
+// saw takes note of a session without a time to live, which may be given one.
+func (a *ages) saw(r compile.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s, known := a.first[r.Session.Name]; !known || s.uid != r.UID {
+		a.first[r.Session.Name] = sight{uid: r.UID, at: time.Now(), age: max(0, a.wall().Sub(r.Admitted))}
+	}
+}
+
 // left returns how much of its time a session has left; nothing or less if it is
 // over. A session whose time was over at first sight has some left, in which its
 // clock may be set right; doubt says so.

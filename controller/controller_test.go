@@ -488,6 +488,19 @@ func TestATTL(t *testing.T) {
 	})
 }
 
+// A session that is given a time to live when it is older than that ends at once:
+// there is nothing to doubt about a clock that was watched.
+func TestATTLThatIsOverWhenItIsGiven(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("c.yaml", directory("bookworm"))
+		r.write("a.yaml", session("a", "bookworm"))
+		r.phase("a", status.Ready)
+		r.wait(2 * time.Hour)
+		r.write("a.yaml", session("a", "bookworm", "ttl: 1h"))
+		r.phase("a", status.Expired)
+	})
+}
+
 func TestOnDeleteReportsAndRecreateDoes(t *testing.T) {
 	bubble(t, func(r *room) {
 		r.write("c.yaml", directory("old"), directory("new"))

@@ -89,6 +89,7 @@ var current = drift{metav1.ConditionTrue, status.Note{Reason: reasonUpToDate, Me
 // it looked at again when it will be.
 func (p *pass) outlives(ttl *metav1.Duration) bool {
 	if ttl == nil {
+		p.ages.saw(p.record)
 		return true
 	}
 	left, doubt := p.ages.left(p.record, ttl.Duration)

@@ -152,8 +152,8 @@ func TestFaultServerDies(t *testing.T) {
 	h.write("good.yaml", session("good", directory(root)))
 	h.ready("bound", "good")
 	stop()
-	h.exec("bound", "umount /proc")
-	h.exec("good", "umount /proc; rm -f /etc/new")
+	h.exec("bound", "umount -l /proc")
+	h.exec("good", "umount -l /proc; rm -f /etc/new")
 	h.until("the other is repaired", func() bool {
 		_, code := h.try("exec", "good", "--", "test", "-e", "/proc/self/stat")
 		return code == 0

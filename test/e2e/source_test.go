@@ -296,8 +296,9 @@ func TestTheSourceIsNeverTakenAway(t *testing.T) {
 	if after := h.listing(root); after != before {
 		t.Errorf("the source is not as it was:\n%s\nit was\n%s", after, before)
 	}
-	if left, _ := filepath.Glob(h.state + "/trash/*"); len(left) > 0 {
-		t.Errorf("in the trash: %v", left)
-	}
+	h.until("the trash is empty", func() bool {
+		left, err := filepath.Glob(h.state + "/trash/*")
+		return err == nil && len(left) == 0
+	})
 	h.nothingLeft()
 }

@@ -104,7 +104,7 @@ func TestUsers(t *testing.T) {
 		{games, []string{"exec", "shared", "--", "sh", "-c", "test -O /tmp/copied"}, 0, nil},
 		// Sessions that are nobody's to end, and chroots that are nobody's.
 		{games, []string{"end", "shared"}, 1, []string{"manifest"}},
-		{games, []string{"begin", "closed"}, 1, []string{"chroot closed", "users (nobody)"}},
+		{games, []string{"begin", "closed"}, 1, []string{"chroot closed", "its users are empty"}},
 		{games, []string{"begin", "/"}, 1, []string{"only root"}},
 		{games, []string{"begin", "--profile", "default", "open"}, 1, []string{"only root"}},
 		{games, []string{"begin", "none"}, 1, []string{`"none"`}},
