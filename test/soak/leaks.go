@@ -43,8 +43,9 @@ func (s *soak) objects() ([]string, error) {
 		found = append(found, "subvolume "+strings.TrimSpace(line))
 	}
 	for _, g := range s.groups() {
-		// That of all sessions is there as long as the daemon runs.
-		if s.daemon.cmd == nil || !strings.HasSuffix(g, s.identity()) {
+		// That of all sessions is there as long as the daemon runs, and that of
+		// whoever waits for commands.
+		if s.daemon.cmd == nil || !strings.HasSuffix(strings.TrimSuffix(g, "/.keepers"), s.identity()) {
 			found = append(found, "cgroup "+g)
 		}
 	}
