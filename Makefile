@@ -34,7 +34,7 @@ deps: ## install the Debian packages that are missing (as root)
 	@.ci/deps
 
 .PHONY: build
-build: ## build coppice and coppiced into bin/
+build: ## build coppice, coppiced and schroot into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: vet
@@ -95,6 +95,7 @@ run: build ## run coppiced in the foreground below RUN_PREFIX (as root)
 install: build ## install below DESTDIR and PREFIX
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin bin/coppice
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin bin/coppiced
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/coppice bin/schroot
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's,@SBINDIR@,$(PREFIX)/sbin,' packaging/coppiced.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/coppiced.service
 	install -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/coppiced.socket

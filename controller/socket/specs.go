@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"coppice.dev/controller/access"
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
 	"coppice.dev/status"
@@ -86,11 +87,6 @@ func (s *Server) shownSession(ctx context.Context, name string, now status.Statu
 		return wire.Session{}, false
 	}
 	one := wire.Session{Name: name, Owner: owner, Root: now.Root}
-	if owner != nil {
-		if account, err := s.People.ByID(ctx, *owner); err == nil {
-			one.OwnerName = account.Name
-		}
-	}
 	asked, admitted := s.Host.Known(name)
 	if asked != nil {
 		one.Annotations, one.Source = asked.Annotations, asked.Spec.OpenSource
@@ -106,5 +102,26 @@ func (s *Server) shownSession(ctx context.Context, name string, now status.Statu
 			one.Spec = shownChroot(c).Spec
 		}
 	}
+	if owner != nil {
+		who := s.person(ctx, *owner)
+		one.OwnerName = who.Name
+		one.OwnerIsRoot = access.Decide(access.Request{
+			Who: who, What: access.Enter, Session: name, Chroot: one.Chroot, Lists: one.Spec.Access, Source: one.Source, Owner: owner,
+		}) == nil
+	}
 	return one, true
+}
+
+// person looks somebody up who is not there, as far as the host knows them.
+func (s *Server) person(ctx context.Context, uid int) access.Person {
+	who := access.Person{UID: uid}
+	account, err := s.People.ByID(ctx, uid)
+	if err != nil {
+		return who
+	}
+	who.Name = account.Name
+	for _, gid := range account.Groups {
+		who.Groups = append(who.Groups, s.People.GroupName(ctx, gid))
+	}
+	return who
 }

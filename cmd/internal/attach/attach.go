@@ -42,6 +42,8 @@ type Options struct {
 	Heard func(unix.Signal)
 	// Note is told what the person at the terminal is to know, if it is set.
 	Note func(string)
+	// Started is told that the command runs, if it is set.
+	Started func(wire.Started)
 }
 
 // attachment is a caller joined with a command.
@@ -128,6 +130,9 @@ func (a *attachment) take(r received) (*wire.Exited, error) {
 		a.began = true
 		if f.Started.Note != "" && a.Note != nil {
 			a.Note(f.Started.Note)
+		}
+		if a.Started != nil {
+			a.Started(*f.Started)
 		}
 		return nil, a.begin(r.files)
 	}

@@ -18,6 +18,8 @@ type Session struct {
 	// OwnerName what the host calls them.
 	Owner     *int   `json:"owner,omitempty"`
 	OwnerName string `json:"ownerName,omitempty"`
+	// OwnerIsRoot is set if the owner may be root in it.
+	OwnerIsRoot bool `json:"ownerIsRoot,omitempty"`
 	// Chroot is the name of its chroot, "" for one of its own, and Spec what it
 	// was admitted with, or what it is to be.
 	Chroot string          `json:"chroot,omitempty"`

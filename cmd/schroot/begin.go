@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"coppice.dev/cmd/schroot/internal/args"
+	"coppice.dev/cmd/schroot/internal/names"
+	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
+)
+
+// beginOne begins a session and prints its name, and nothing but that: it is what
+// callers read. One that fails leaves nothing behind.
+func (f *front) beginOne(ctx context.Context) error {
+	list, err := f.named(ctx, f.Chroots, names.Chroot)
+	if err != nil {
+		return err
+	}
+	s, err := f.begin(ctx, list[0], false)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f.out, s.Name.Name)
+	return err
+}
+
+// begin begins a session of a chroot, or of its source, and waits until it can be
+// used. One that is bound ends with this process, whatever ends that.
+func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selected, error) {
+	switch {
+	case chroot.Namespace == names.Session:
+		return selected{}, fail("%s: It is a session already; a session is begun of a chroot", chroot.typed)
+	case len(f.Set) > 0:
+		return selected{}, &failure{args.Message{
+			Text: fmt.Sprintf("Configuration key ‘%s’ is not permitted to be modified.", f.Set[0].Key),
+			More: "The key is not present in user-modifiable-keys or root-modifiable-keys",
+		}}
+	}
+	name := f.Name
+	if name == "" {
+		name = chroot.Name.Name + "-" + uuid()
+	}
+	label := names.Label(name)
+	request := wire.Begin{
+		Name: label, Chroot: chroot.label, Source: chroot.Namespace == names.Source, Bound: bound, Expose: spec.ExposeTree,
+		Annotations: map[string]string{names.Annotation: name, names.Selected: chroot.name.Name},
+	}
+	// An answer that nobody waits for would leave a session that nobody knows.
+	_, err := f.client.Begin(context.WithoutCancel(ctx), request)
+	if refusal, is := errors.AsType[*wire.Error](err); is && refusal.Reason == "AlreadyExists" {
+		return selected{}, fail("%s: There is a session of that name already", name)
+	}
+	if err != nil {
+		return selected{}, err
+	}
+	session := selected{typed: name, name: names.Name{Namespace: names.Session, Name: name}, label: label}
+	if err := f.ready(ctx, label); err != nil {
+		f.say("E", f.words(err))
+		f.finish(context.WithoutCancel(ctx), session)
+		return selected{}, fail("%s: Chroot setup failed: stage=setup-start", name)
+	}
+	found, _, err := f.session(ctx, session.name)
+	session.Facts = found
+	session.Name = session.name
+	return session, err
+}
+
+// uuid returns a random one, version 4 (RFC 9562).
+func uuid() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

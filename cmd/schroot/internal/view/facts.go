@@ -1,0 +1,161 @@
+package view
+
+import (
+	"cmp"
+	"strings"
+
+	"coppice.dev/cmd/internal/schrootconf"
+	"coppice.dev/cmd/schroot/internal/names"
+	"coppice.dev/controller/socket/wire"
+	"coppice.dev/spec"
+)
+
+// lists are who may use a chroot.
+type lists struct{ Users, Groups, RootUsers, RootGroups []string }
+
+// Facts are what schroot would know of a chroot, its source, or a session.
+type Facts struct {
+	names.Name
+	Description string
+	Type        schrootconf.Type
+	lists
+	Aliases     []string
+	Shell       string
+	Filter      string
+	Profile     string
+	Prefix      []string
+	Personality string
+
+	// Cloned is set for a chroot whose sessions are copies, and Purged for a
+	// session that is one.
+	Cloned, Purged bool
+	// Path is where the root is seen on the host; "" if nowhere.
+	Path string
+
+	Directory, File, Device string
+	Subvolume, Snapshots    string
+	LVMOptions              string
+	MountOptions, Location  string
+	// Union is none or overlay; "" for what has none.
+	Union string
+	// Source are the lists for the source; nil if there is none to be had.
+	Source *lists
+	// Original and Selected are a session's chroot, and the name it was asked for
+	// by.
+	Original, Selected string
+}
+
+// OfChroot returns the facts of a chroot.
+func OfChroot(c wire.Chroot) Facts {
+	f := of(c.Spec)
+	f.Name = names.Name{Namespace: names.Chroot, Name: cmp.Or(c.Annotations[names.Annotation], c.Name)}
+	f.Description, f.Aliases = c.Spec.Description, c.Spec.Aliases
+	if given := c.Annotations[names.Aliases]; given != "" {
+		f.Aliases = strings.Split(given, ",")
+	}
+	if a := c.Spec.Access; a != nil {
+		f.lists = lists{a.Users, a.Groups, a.RootUsers, a.RootGroups}
+	}
+	if f.Type == schrootconf.Plain {
+		f.Path = f.Directory
+	}
+	return f
+}
+
+// OfSource returns the facts of a chroot's source; false if that cannot be opened.
+func OfSource(c wire.Chroot) (Facts, bool) {
+	f := OfChroot(c)
+	if f.Source == nil {
+		return Facts{}, false
+	}
+	f.Namespace = names.Source
+	f.Description += " (source chroot)"
+	f.lists, f.Source = *f.Source, nil
+	f.Cloned, f.Union = false, ""
+	switch f.Type {
+	case schrootconf.LVMSnapshot:
+		f.Type, f.LVMOptions = schrootconf.BlockDevice, ""
+	case schrootconf.BtrfsSnapshot:
+		f.Type, f.Directory = schrootconf.Directory, f.Subvolume
+	}
+	return f, true
+}
+
+// OfSession returns the facts of a session. Of the lists only whoever began it is
+// left: it is theirs alone.
+func OfSession(s wire.Session) Facts {
+	f := of(s.Spec)
+	f.Name = names.Name{Namespace: names.Session, Name: cmp.Or(s.Annotations[names.Annotation], s.Name)}
+	f.Original = s.Chroot
+	f.Selected = cmp.Or(s.Annotations[names.Selected], s.Chroot)
+	f.Purged, f.Cloned = f.Cloned && !s.Source, false
+	f.Description = strings.TrimSpace(s.Spec.Description + " (session chroot)")
+	f.Path = s.Root
+	if f.Source != nil {
+		f.Source = &lists{}
+	}
+	owner := s.OwnerName
+	switch a := s.Spec.Access; {
+	case s.Owner != nil && owner != "" && s.OwnerIsRoot:
+		f.RootUsers = []string{owner}
+	case s.Owner != nil && owner != "":
+		f.Users = []string{owner}
+	case s.Owner == nil && a != nil:
+		f.lists = lists{a.Users, a.Groups, a.RootUsers, a.RootGroups}
+	}
+	return f
+}
+
+// of returns what a chroot and its sessions have in common.
+func of(c spec.ChrootSpec) Facts {
+	f := Facts{Shell: c.Shell, Prefix: c.CommandPrefix, Personality: c.Personality, Profile: spec.DefaultProfile}
+	if c.ProfileRef != nil {
+		f.Profile = c.ProfileRef.Name
+	}
+	if c.Environment != nil {
+		f.Filter = c.Environment.Filter
+	}
+	if c.Source.Location != "/" {
+		f.Location = c.Source.Location
+	}
+	union := string(spec.UnionNone)
+	if c.Union != nil && c.Union.Type != "" {
+		union = string(c.Union.Type)
+	}
+	f.Cloned = union != string(spec.UnionNone)
+	switch s := c.Source; {
+	case s.Plain != nil:
+		f.Type, f.Directory = schrootconf.Plain, s.Plain.Path
+	case s.Directory != nil:
+		f.Type, f.Directory, f.Union = schrootconf.Directory, s.Directory.Path, union
+	case s.File != nil:
+		f.Type, f.File, f.Cloned = schrootconf.File, s.File.Path, true
+	case s.Loopback != nil:
+		f.Type, f.File, f.Union, f.MountOptions = schrootconf.Loopback, s.Loopback.Path, union, options(s.Loopback.MountOptions)
+	case s.BlockDevice != nil:
+		f.Type, f.Device, f.Union, f.MountOptions = schrootconf.BlockDevice, s.BlockDevice.Path, union, options(s.BlockDevice.MountOptions)
+	case s.LVMSnapshot != nil:
+		l := s.LVMSnapshot
+		f.Type, f.Device, f.MountOptions, f.Cloned = schrootconf.LVMSnapshot, "/dev/"+l.VolumeGroup+"/"+l.LogicalVolume, options(l.MountOptions), true
+		if l.Size != "" {
+			f.LVMOptions = "--size " + l.Size
+		}
+	case s.BtrfsSnapshot != nil:
+		f.Type, f.Subvolume, f.Snapshots, f.Cloned = schrootconf.BtrfsSnapshot, s.BtrfsSnapshot.Subvolume, s.BtrfsSnapshot.SnapshotDirectory, true
+	}
+	if f.Cloned && spec.CannotOpen(c) == "" {
+		f.Source = &lists{}
+		if a := c.Access; a != nil && a.Source != nil {
+			f.Source = &lists{a.Source.Users, a.Source.Groups, a.Source.RootUsers, a.Source.RootGroups}
+		}
+	}
+	return f
+}
+
+// options are a file system's, as for mount(8).
+func options(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return "-o " + strings.Join(list, ",")
+}
