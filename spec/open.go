@@ -13,8 +13,6 @@ func CannotOpen(c ChrootSpec) string {
 	switch {
 	case s.Directory != nil && hosts(s.Directory.Path, s.Location), s.Plain != nil && hosts(s.Plain.Path, s.Location):
 		return "it is the host's own root: change that as you always do, no session is needed"
-	case s.File != nil:
-		return "it is an archive, which nothing can be written into: unpack it into a folder and use source directory"
 	case s.Loopback != nil && slices.Contains([]string{"squashfs", "erofs"}, s.Loopback.FSType):
 		return ReadOnlyImage(s.Loopback.FSType)
 	case s.Loopback != nil && slices.Contains(s.Loopback.MountOptions, "ro"):

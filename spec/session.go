@@ -23,6 +23,9 @@ type SessionSpec struct {
 	// OpenSource opens the chroot's source itself for writing, instead of growing
 	// from it, while no other session stands on it.
 	OpenSource bool `json:"openSource,omitempty"`
+	// Save is raised to have what was written into an archive that is open packed
+	// into the archive's place.
+	Save int `json:"save,omitempty"`
 	// TTL is how long the session lives after it was admitted; for ever if unset.
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 	// IdleTimeout is how long the session lives while nobody is inside; for ever if

@@ -38,6 +38,12 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 			errs = append(errs, field.Forbidden(at.Child("profile"), plainHint))
 		}
 	}
+	switch {
+	case s.Save < 0:
+		errs = append(errs, field.Invalid(at.Child("save"), s.Save, "must be 0 or more"))
+	case s.Save > 0 && !s.OpenSource:
+		errs = append(errs, field.Forbidden(at.Child("save"), "only what was written into a source is saved; set openSource: true"))
+	}
 	if s.OpenSource && s.Chroot != nil {
 		if why := CannotOpen(*s.Chroot); why != "" {
 			errs = append(errs, field.Forbidden(at.Child("openSource"), why))

@@ -91,6 +91,9 @@ func (c *compiler) archive(s spec.FileSource, overlay bool) source {
 	tree := object.Tree{Archive: filepath.Clean(s.Path), Contents: c.record.Facts.Contents}
 	if !overlay {
 		tree.Path = c.layout.Tree(c.record.Session.Name)
+		if c.record.Session.Session.OpenSource {
+			tree.Save = c.record.Session.Session.Save
+		}
 		c.add(object.GroupLayer, "tree", tree)
 		return source{layer: object.Layer{Path: tree.Path}}
 	}

@@ -60,7 +60,9 @@ func (k *Kernel) amend(o object.Object) {
 			k.m.violation("somebody else's mount at %s was changed", spec.Target)
 		}
 		k.effect(func() { top.spec.Flags = spec.Flags })
-		k.effect(func() { top.spec.Size, top.spec.Optional, top.spec.Untouched = spec.Size, spec.Optional, spec.Untouched })
+		k.effect(func() {
+			top.spec.Size, top.spec.Optional, top.spec.Untouched = spec.Size, spec.Optional, spec.Untouched
+		})
 	case object.Hook:
 		h, inside := k.home(o.Owner), k.inside(o.Owner.Name)
 		e := h.journal[o.Address]

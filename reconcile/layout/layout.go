@@ -53,6 +53,9 @@ func (l Layout) Work(session string) string { return filepath.Join(l.Home(sessio
 // Tree is where a session's own copy of an archive is unpacked.
 func (l Layout) Tree(session string) string { return filepath.Join(l.Home(session), "tree") }
 
+// Saved notes what a session's tree was packed into.
+func (l Layout) Saved(session string) string { return filepath.Join(l.Home(session), "saved.json") }
+
 // SnapshotLink leads to a session's snapshot, which may lie on another file system.
 func (l Layout) SnapshotLink(session string) string {
 	return filepath.Join(l.Home(session), "snapshot")

@@ -67,13 +67,18 @@ type Tree struct {
 	Archive  string       `json:"archive"`
 	Contents FileIdentity `json:"contents"`
 	Path     string       `json:"path"` // the folder that is the root of the tree
+	// Save counts how often the tree was to be packed into the archive's place.
+	Save int `json:"save,omitempty"`
 }
 
 // Kind implements Spec.
 func (Tree) Kind() Kind { return KindTree }
 
 // Identity implements Spec.
-func (t Tree) Identity() Spec { return t }
+func (t Tree) Identity() Spec {
+	t.Save = 0
+	return t
+}
 
 // Upper is a session's own layer on disk: the upper and work folders of its
 // overlay.

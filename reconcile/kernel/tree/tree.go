@@ -84,8 +84,16 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 	case !whole:
 		seen.Damage = "unpacking it was interrupted"
 	}
+	noted, err := d.saved(owner)
+	if err != nil {
+		return nil, err
+	}
 	for _, o := range known {
-		seen.Spec, seen.Print = o.Spec, object.PrintOf(o.Spec)
+		spec, is := o.Spec.(object.Tree)
+		if is {
+			spec.Save = noted.Save
+			seen.Spec, seen.Print = spec, object.PrintOf(spec)
+		}
 	}
 	return []object.Observed{seen}, nil
 }
@@ -187,11 +195,16 @@ func writeOut(path string) error {
 	return nil
 }
 
-// Amend implements driver.Driver; nothing of a tree can be changed in place.
-func (d Driver) Amend(context.Context, object.Object) error { return nil }
+// Amend implements driver.Driver: it packs the tree into the archive's place.
+func (d Driver) Amend(ctx context.Context, o object.Object) error {
+	return d.save(ctx, o)
+}
 
 // Destroy implements driver.Driver.
 func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
+	if err := d.forgetSaved(seen.Owner); err != nil {
+		return err
+	}
 	path := d.path(seen.Owner)
 	for _, p := range []string{path, path + unfinished} {
 		if err := home.ToTrash(d.Layout, p, d.Trashed); err != nil {
