@@ -136,6 +136,10 @@ func (p *pass) happened(before object.World, taken []plan.Step, took time.Durati
 		if s.Kind() == object.KindHome || told[s.ID.Address] {
 			continue
 		}
+		if tree, is := s.Object.Spec.(object.Tree); is && s.Op == plan.Amend {
+			p.report.event(status.EventNormal, reasonSaved, "what was written is in "+tree.Archive)
+			continue
+		}
 		told[s.ID.Address] = true
 		if len(told) > most {
 			p.report.event(status.EventNormal, reason, fmt.Sprintf("and %d more steps", len(taken)-most))
@@ -198,6 +202,9 @@ func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.
 	if p.doubt != "" {
 		v.Work, v.WorkMessage = status.WorkWaiting, p.doubt
 		p.report.remind(reasonOverdue, p.doubt)
+	}
+	if p.unsaved != "" {
+		v.Work, v.WorkMessage = status.WorkWaiting, p.unsaved
 	}
 	if bases.err != nil {
 		v.Work, v.WorkMessage = status.WorkRetrying, "it can be used, but what it shares with others: "+status.Explain(bases.err).Message

@@ -26,6 +26,7 @@ func (p *pass) describe(s *status.Status) {
 			s.Namespace = o.Name
 		}
 	}
+	s.Archive, s.Saved = "", 0
 	s.Chroot, s.Profile, s.Owner, s.Admitted, s.Expires, s.OpenSource = "", "", "", nil, nil, false
 	s.IdleSince, s.IdleUntil = nil, nil
 	if p.memory != remembered && !p.begun {
@@ -33,6 +34,9 @@ func (p *pass) describe(s *status.Status) {
 	}
 	s.Chroot, s.Profile = p.record.Session.ChrootName, p.record.Session.ProfileName
 	s.OpenSource = p.record.Session.Session.OpenSource
+	if tree, there := treeOf(p.world); there && s.OpenSource {
+		s.Archive, s.Saved = tree.Archive, tree.Save
+	}
 	if owner := p.record.Session.Owner; owner != nil {
 		s.Owner = userName(*owner)
 	}

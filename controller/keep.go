@@ -159,6 +159,7 @@ func refuses(err error) bool {
 
 // make converges the session to what its record says.
 func (p *pass) make(ctx context.Context) {
+	p.saveLater()
 	result, err := compile.Session(p.layout, p.record)
 	if err != nil {
 		p.looked(false)

@@ -40,6 +40,8 @@ type pass struct {
 	// blockers are those in the way, and advice is what to do about it.
 	blockers []object.Process
 	advice   string
+	// unsaved says why what was written is not saved yet.
+	unsaved string
 	// held says why it is kept although its manifest is gone.
 	held string
 	// drift says whether the session runs what its manifests say.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coppice.dev/reconcile/object"
+	"coppice.dev/reconcile/plan"
 	"coppice.dev/status"
 )
 
@@ -187,6 +188,51 @@ func TestAnImageIsOpenedAlone(t *testing.T) {
 		r.remove("fix.yaml")
 		r.wait(10 * time.Second)
 		r.phase("b", status.Ready)
+	})
+}
+
+// TestAnArchiveIsSavedWhenNobodyIsInside and not before.
+func TestAnArchiveIsSavedWhenNobodyIsInside(t *testing.T) {
+	bubble(t, func(r *room) {
+		fix := object.SessionOwner("fix")
+		r.write("c.yaml", manifest("Chroot", "tar", "source: {file: {path: /srv/a.tar}}"))
+		r.write("a.yaml", session("a", "tar"))
+		r.write("fix.yaml", session("fix", "tar", opens))
+		r.phase("a", status.Ready)
+		if f := r.phase("fix", status.Ready); f.Status.Archive != "/srv/a.tar" || f.Status.Saved != 0 {
+			t.Errorf("archive %q, saved %d times", f.Status.Archive, f.Status.Saved)
+		}
+		r.world.change(func() { r.world.inside[fix] = []object.Process{{PID: 7, Command: "dpkg"}} })
+		r.write("fix.yaml", session("fix", "tar", opens, "save: 1"))
+		r.wait(time.Minute)
+		f := r.session("fix")
+		says(t, f, "Reconciling=True/Waiting", "those inside have left", "dpkg")
+		if f.Status.Saved != 0 {
+			t.Error("it was saved while somebody was inside")
+		}
+		r.restart()
+		r.wait(time.Minute)
+		if f := r.session("fix"); f.Status.Saved != 0 {
+			t.Error("it was saved after a restart while somebody was inside")
+		}
+		r.world.change(func() { delete(r.world.inside, fix) })
+		r.wait(5 * time.Second)
+		f = r.phase("fix", status.Ready)
+		happened(t, f, "Saved", "/srv/a.tar")
+		if f.Status.Saved != 1 {
+			t.Errorf("saved %d times", f.Status.Saved)
+		}
+		// Nobody who goes is asked to save.
+		r.world.taken()
+		r.world.change(func() { r.world.inside[fix] = []object.Process{{PID: 7, Command: "dpkg"}} })
+		r.write("fix.yaml", session("fix", "tar", opens, "save: 2"))
+		r.remove("fix.yaml")
+		r.wait(time.Minute)
+		for _, step := range r.world.taken() {
+			if step == string(plan.Amend)+" session/fix 2-layer/tree" {
+				t.Error("it was saved on its way")
+			}
+		}
 	})
 }
 

@@ -89,6 +89,10 @@ type Status struct {
 	// and OpenedBy is that session's name, for the chroot.
 	OpenSource bool   `json:"openSource,omitempty"`
 	OpenedBy   string `json:"openedBy,omitempty"`
+	// Archive is the archive that such a session has unpacked, and Saved how often
+	// it was packed into its place again.
+	Archive string `json:"archive,omitempty"`
+	Saved   int    `json:"saved,omitempty"`
 	// Blockers are those that keep what has to be done from being done.
 	Blockers []Blocker `json:"blockers,omitempty"`
 	// Advice is what to do about what is wrong; empty if that is not known.

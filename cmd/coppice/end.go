@@ -17,7 +17,7 @@ import (
 const ending = time.Minute
 
 func newEnd(c *cli) *cobra.Command {
-	var wait bool
+	var wait, discard bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "end SESSION...",
@@ -39,6 +39,10 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 				if ref.name == "" {
 					return usagef("%q names no session", arg)
 				}
+				if archive := c.unsaved(ref); archive != "" && !discard {
+					failed = errors.Join(failed, fmt.Errorf("%s has %s open, and what was written was not saved: coppice save %s, or end it with --discard", ref, archive, ref.name))
+					continue
+				}
 				if err := c.end(cmd.Context(), ref); err != nil {
 					failed = errors.Join(failed, c.explain(err))
 					continue
@@ -56,6 +60,7 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 			return failed
 		},
 	}
+	cmd.Flags().BoolVar(&discard, "discard", false, "end also those that have an archive open into which nothing was saved")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
 	return cmd

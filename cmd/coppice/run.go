@@ -90,6 +90,9 @@ func (c *cli) run(ctx context.Context, o runOptions, chroot string, command []st
 			c.waitForEnd(lasting, ref, nil)
 			return err
 		}
+		if archive := c.unsaved(ref); archive != "" {
+			err = c.saveAfter(lasting, ref, archive, err)
+		}
 	} else if _, is := errors.AsType[*codeError](err); !is {
 		err = notRun(err)
 	}

@@ -20,6 +20,9 @@ type goal struct {
 	gone      bool
 	condition string
 	value     string
+	// name is of a goal that ok tells of.
+	name string
+	ok   func(*status.File) bool
 }
 
 // parseGoal reads the value of --for.
@@ -50,6 +53,8 @@ func parseGoal(text string) (goal, error) {
 
 func (g goal) String() string {
 	switch {
+	case g.ok != nil:
+		return g.name
 	case g.gone:
 		return "gone"
 	case g.value == "True":
@@ -61,6 +66,8 @@ func (g goal) String() string {
 // met reports whether the object's status, nil if there is none, is the goal.
 func (g goal) met(f *status.File) bool {
 	switch {
+	case g.ok != nil:
+		return g.ok(f)
 	case g.gone:
 		return f == nil
 	case f == nil:

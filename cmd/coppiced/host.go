@@ -31,6 +31,9 @@ type host struct {
 	kernel     *kernel.Kernel
 	layout     layout.Layout
 
+	// writing keeps a manifest that is changed from coming back after it went.
+	writing sync.Mutex
+
 	mu sync.Mutex
 	// taken are the leases of commands that are being started, by their names.
 	taken map[string]lease.Lease
@@ -183,6 +186,8 @@ type tenants struct {
 // away, and not if somebody else has begun a session of that name meanwhile.
 func (t tenants) Withdraw(s *spec.Session, manifest string) (bool, error) {
 	h := t.host
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	if manifest != h.manifest(s.Name) {
 		return false, nil
 	}
@@ -202,11 +207,35 @@ func (h *host) Ask(s *spec.Session) error {
 	return manifests.DropNew(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: s.Name}, text)
 }
 
+// Save implements socket.Host.
+func (h *host) Save(session string) (int, error) {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	s, there := h.begun(session)
+	if !there {
+		return 0, fs.ErrNotExist
+	}
+	if s == nil {
+		return 0, fmt.Errorf("the manifest of session %s cannot be read", session)
+	}
+	s.Spec.Save++
+	text, err := yaml.Marshal(s)
+	if err == nil {
+		_, err = manifests.Drop(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: session}, text)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write manifest: %w", err)
+	}
+	return s.Spec.Save, nil
+}
+
 // Withdraw implements socket.Host.
 func (h *host) Withdraw(session string) (bool, error) {
 	if !spec.ValidName(session) {
 		return false, nil
 	}
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	there, err := manifests.Remove(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: session})
 	if err != nil || there {
 		return there, err

@@ -44,6 +44,7 @@ const (
 	Begin Action = "begin" // a session of a chroot
 	Enter Action = "enter" // run a command in a session
 	End   Action = "end"   // end a session
+	Save  Action = "save"  // what was written into an archive that it has open
 )
 
 // Request is what is to be decided on.
@@ -82,6 +83,8 @@ func Decide(r Request) error {
 	switch {
 	case r.What == End && r.Owner == nil:
 		return refuse("session %s was asked for by a manifest, and ends when root takes that away", r.Session)
+	case r.What == Save && r.Owner == nil:
+		return refuse("session %s was asked for by a manifest; what was written in it is saved when root raises spec.save there", r.Session)
 	case r.What == End:
 		return nil
 	case r.What == Enter && r.As.UID != r.Who.UID && r.As.UID != 0:

@@ -40,10 +40,29 @@ func TestTheSourceHasListsOfItsOwn(t *testing.T) {
 		{"somebody opens the source", carol, Begin, Person{}, keeps, true, "in none of its access.source.groups (sbuild)"},
 		{"nobody is listed", alice, Begin, Person{}, nil, true, "access.source.users are empty"},
 		{"root opens the source", root, Begin, Person{}, nil, true, ""},
+		{"root saves", root, Save, Person{}, nil, true, ""},
+		{"who keeps it saves what a manifest asks for", alice, Save, Person{}, keeps, true, "asked for by a manifest"},
 	} {
 		err := Decide(Request{Who: row.who, What: row.what, Session: "s", As: row.as, Chroot: "c", Lists: row.lists, Source: row.source})
 		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v, want %q", row.name, err, row.want)
+		}
+	}
+}
+
+// TestSaveIsForWhoBeganIt and may still change the source.
+func TestSaveIsForWhoBeganIt(t *testing.T) {
+	keeps := &spec.Access{Source: &spec.SourceAccess{Groups: []string{"sbuild"}}}
+	for _, row := range []struct {
+		who   Person
+		owner int
+		want  string // part of the refusal
+	}{
+		{alice, 1000, ""}, {alice, 1001, "belongs to user 1001"}, {carol, 1002, "access.source.users"}, {root, 1000, ""},
+	} {
+		err := Decide(Request{Who: row.who, What: Save, Session: "s", Chroot: "c", Lists: keeps, Source: true, Owner: &row.owner})
+		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s saves what is of user %d: %v, want %q", row.who, row.owner, err, row.want)
 		}
 	}
 }

@@ -67,6 +67,9 @@ type Host interface {
 	// Identify returns the identity of a process, for spec.ClientAnnotation;
 	// fs.ErrNotExist if it has ended.
 	Identify(pid int) (string, error)
+	// Save raises spec.save in the manifest of a session that somebody began, and
+	// returns to what; fs.ErrNotExist if there is none.
+	Save(session string) (int, error)
 	// Withdraw takes it away. uid is who wants that; false if there is none.
 	Withdraw(session string) (bool, error)
 }
@@ -134,6 +137,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+wire.Version+"/specs/sessions/{name}", s.answering(s.session))
 	mux.HandleFunc("POST "+wire.Version+"/sessions", s.answering(s.begin))
 	mux.HandleFunc("DELETE "+wire.Version+"/sessions/{name}", s.answering(s.end))
+	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/save", s.answering(s.save))
 	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/exec", s.answering(s.exec))
 	mux.HandleFunc("/", s.answering(func(http.ResponseWriter, *http.Request) error {
 		return &failure{http.StatusNotFound, wire.Error{Reason: "NotFound", Message: "there is no such path; this daemon speaks " + wire.Version}}

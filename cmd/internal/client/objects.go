@@ -50,6 +50,14 @@ func (c *Client) End(ctx context.Context, name string) error {
 	return c.ask(ctx, http.MethodDelete, path("sessions", name), nil, nil)
 }
 
+// Save asks for what was written into an archive to be packed into its place. It
+// is done when the session's status says that it was saved so often.
+func (c *Client) Save(ctx context.Context, name string) (int, error) {
+	var saved wire.Saved
+	err := c.ask(ctx, http.MethodPost, path("sessions", name, "save"), nil, &saved)
+	return saved.Save, err
+}
+
 // Watch returns the objects of a kind and then each change, until the context is
 // done or the daemon goes, which is the last error.
 func (c *Client) Watch(ctx context.Context, kind string) iter.Seq2[wire.Change, error] {

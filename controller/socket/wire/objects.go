@@ -60,6 +60,12 @@ type Begin struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
+// Saved is the answer to a request to save: it is done when the session's status
+// says so often that it was saved.
+type Saved struct {
+	Save int `json:"save"`
+}
+
 // Error is why something was refused or failed.
 type Error struct {
 	// Reason is one word for programs: Forbidden, NotFound, NotReady, Invalid,
