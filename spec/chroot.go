@@ -18,7 +18,8 @@ type Chroot struct {
 type ChrootSpec struct {
 	// Description is one line for people.
 	Description string `json:"description,omitempty"`
-	// Aliases are further names that a session's chrootRef may use.
+	// Aliases are further names that a session's chrootRef may use. Besides what
+	// a name may be made of they may have capitals, dots and underscores.
 	Aliases []string `json:"aliases,omitempty"`
 	// Source is where the root file system comes from; exactly one kind of it.
 	Source Source `json:"source"`
@@ -36,6 +37,8 @@ type ChrootSpec struct {
 	CommandPrefix []string `json:"commandPrefix,omitempty"`
 	// Environment is what commands find in their environment.
 	Environment *Environment `json:"environment,omitempty"`
+	// HookEnvironment is what the hooks of its sessions find in theirs.
+	HookEnvironment map[string]string `json:"hookEnvironment,omitempty"`
 	// Isolation gives each command namespaces of its own.
 	Isolation *Isolation `json:"isolation,omitempty"`
 	// Limits bound what sessions may use.

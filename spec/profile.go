@@ -87,6 +87,20 @@ const (
 	HookInSession HookPlace = "Session"
 )
 
+// HookInterface says what a hook's file is told.
+type HookInterface string
+
+// The interfaces of a hook's file.
+const (
+	// InterfaceCoppice gives it the phase as its argument, and variables whose
+	// names begin with COPPICE_.
+	InterfaceCoppice HookInterface = "Coppice"
+	// InterfaceSchroot gives it also what schroot-setup(5) gives to a script of
+	// setup.d: the arguments "setup-start ok", "setup-recover ok" or "setup-stop
+	// ok", and variables such as CHROOT_PATH.
+	InterfaceSchroot HookInterface = "Schroot"
+)
+
 // Hook is a program that is run at a point of a session's life.
 type Hook struct {
 	// Name tells hooks of a profile apart; a DNS label.
@@ -98,6 +112,8 @@ type Hook struct {
 	// File is an executable file of the host, run with the phase as its only
 	// argument ("setup", "recover", "stop"); undone by running it with "stop".
 	File string `json:"file,omitempty"`
+	// Interface is what the file is told: Coppice (the default) or Schroot.
+	Interface HookInterface `json:"interface,omitempty"`
 	// Undo is run when a session goes whose setup hook was begun.
 	Undo []string `json:"undo,omitempty"`
 	// Place is Host (the default) or Session.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -137,12 +138,31 @@ func oneOf[T ~string](at *field.Path, value T, list ...T) field.ErrorList {
 	return field.ErrorList{e}
 }
 
+// alias is what a chroot may be called besides its name: what other programs that
+// have chroots take for a name. It is never a part of a path.
+var alias = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+func validateAlias(at *field.Path, name string) field.ErrorList {
+	switch {
+	case name == "":
+		return field.ErrorList{field.Required(at, "a name")}
+	case !alias.MatchString(name):
+		return field.ErrorList{field.Invalid(at, name, "must be letters, digits, dots, dashes and underscores, with a letter or digit first, 128 at most")}
+	}
+	return nil
+}
+
 func validateReference(at *field.Path, r *Reference) field.ErrorList {
+	return validateReferenceTo(at, r, validateName)
+}
+
+// validateReferenceTo wants a reference whose name is as valid says.
+func validateReferenceTo(at *field.Path, r *Reference, valid func(*field.Path, string) field.ErrorList) field.ErrorList {
 	if r == nil {
 		return nil
 	}
 	if r.Name == "" {
 		return field.ErrorList{field.Required(at.Child("name"), "the name of what is meant")}
 	}
-	return validateName(at.Child("name"), r.Name)
+	return valid(at.Child("name"), r.Name)
 }

@@ -64,13 +64,18 @@ func validateEnvironment(at *field.Path, e *Environment) field.ErrorList {
 	if _, err := regexp.Compile(e.Filter); err != nil {
 		errs = append(errs, field.Invalid(at.Child("filter"), e.Filter, "must be a regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
-		value := e.Set[name]
+	return append(errs, validateVariables(at.Child("set"), e.Set)...)
+}
+
+func validateVariables(at *field.Path, variables map[string]string) field.ErrorList {
+	var errs field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		value := variables[name]
 		if !variable.MatchString(name) {
-			errs = append(errs, field.Invalid(at.Child("set").Key(name), name, "must be a variable's name: letters, digits and _, no digit first"))
+			errs = append(errs, field.Invalid(at.Key(name), name, "must be a variable's name: letters, digits and _, no digit first"))
 		}
 		if strings.ContainsRune(value, 0) {
-			errs = append(errs, field.Invalid(at.Child("set").Key(name), fmt.Sprintf("%q", shown(value)), "must not contain a zero byte"))
+			errs = append(errs, field.Invalid(at.Key(name), fmt.Sprintf("%q", shown(value)), "must not contain a zero byte"))
 		}
 	}
 	return errs

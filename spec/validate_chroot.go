@@ -42,6 +42,7 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 		}
 		errs = append(errs, validateWord(at.Child("commandPrefix").Index(i), word)...)
 	}
+	errs = append(errs, validateVariables(at.Child("hookEnvironment"), c.HookEnvironment)...)
 	errs = append(errs, validateLimits(at.Child("limits"), c.Limits)...)
 	return append(errs, validateEnvironment(at.Child("environment"), c.Environment)...)
 }
@@ -49,7 +50,7 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 func validateAliases(at *field.Path, name string, aliases []string) field.ErrorList {
 	errs := duplicates(at, aliases)
 	for i, alias := range aliases {
-		errs = append(errs, validateName(at.Index(i), alias)...)
+		errs = append(errs, validateAlias(at.Index(i), alias)...)
 		if alias == name && name != "" {
 			errs = append(errs, field.Invalid(at.Index(i), alias, "is the name itself; leave it out"))
 		}

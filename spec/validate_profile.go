@@ -100,6 +100,12 @@ func validateHook(at *field.Path, h Hook) field.ErrorList {
 	errs := validateName(at.Child("name"), h.Name)
 	errs = append(errs, oneOf(at.Child("phase"), h.Phase, HookSetup, HookRecover, HookStop)...)
 	errs = append(errs, oneOf(at.Child("place"), h.Place, HookOnHost, HookInSession)...)
+	if h.Interface != "" {
+		errs = append(errs, oneOf(at.Child("interface"), h.Interface, InterfaceCoppice, InterfaceSchroot)...)
+	}
+	if h.Interface == InterfaceSchroot && h.File == "" {
+		errs = append(errs, field.Forbidden(at.Child("interface"), "only a file is run as schroot runs its scripts; use file"))
+	}
 	switch {
 	case len(h.Command) == 0 && h.File == "":
 		errs = append(errs, field.Required(at.Child("command"), "a program and its arguments, or file"))

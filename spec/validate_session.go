@@ -19,7 +19,7 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 	case s.ChrootRef != nil && s.Chroot != nil:
 		errs = append(errs, field.Forbidden(at.Child("chroot"), "chrootRef names a chroot already; keep one of them"))
 	case s.ChrootRef != nil:
-		errs = append(errs, validateReference(at.Child("chrootRef"), s.ChrootRef)...)
+		errs = append(errs, validateReferenceTo(at.Child("chrootRef"), s.ChrootRef, validateAlias)...)
 	default:
 		errs = append(errs, validateChroot(at.Child("chroot"), *s.Chroot)...)
 		if len(s.Chroot.Aliases) > 0 {

@@ -161,6 +161,24 @@ func TestSession(t *testing.T) {
 				`session/s 8-task/3-hook/000-first {"name":"first","phase":"setup","command":["/etc/first","setup"],"undo":["/etc/first","stop"],"timeout":1000000000,"env":["COPPICE_CHROOT=c","COPPICE_PROFILE=p","COPPICE_UID=uid","COPPICE_ROOT=/run/sessions/s/root"]}`,
 				`session/s 8-task/3-hook/001-last {"name":"last","phase":"setup","command":["/bin/last"],"inside":true,"timeout":60000000000,"env":["COPPICE_CHROOT=c","COPPICE_PROFILE=p","COPPICE_UID=uid","COPPICE_ROOT=/run/sessions/s/root"]}`,
 			}},
+		{"a script of schroot's is told what schroot tells it",
+			record(spec.ChrootSpec{
+				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}, Union: &spec.Union{Type: spec.UnionNone},
+				HookEnvironment: map[string]string{"DEBIAN_DIST": "sid", "CHROOT_NAME": "Sid.1"},
+			}, func(r *compile.Record) {
+				r.Session.ChrootName, r.Session.ProfileName, r.Session.Owner = "sid-1", "p", new(1000)
+				r.Session.Session.Expose = spec.ExposeNone
+				r.Session.Profile = spec.ProfileSpec{Hooks: []spec.Hook{
+					{Name: "up", File: "/s/50up", Interface: spec.InterfaceSchroot},
+					{Name: "again", File: "/s/50up", Interface: spec.InterfaceSchroot, Phase: spec.HookRecover},
+				}}
+			}),
+			[]string{
+				`session/s 4-root/namespace {"type":"bind","layers":[{"path":"/r"}]}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 8-task/3-hook/000-up {"name":"up","phase":"setup","command":["/s/50up","setup-start","ok"],"undo":["/s/50up","setup-stop","ok"],"timeout":60000000000,"env":[` + schrootEnv + `]}`,
+				`session/s 8-task/3-hook/001-again {"name":"again","phase":"recover","command":["/s/50up","setup-recover","ok"],"timeout":60000000000,"env":[` + schrootEnv + `]}`,
+			}},
 		{"of an expired session only the home is left",
 			record(spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}}, func(r *compile.Record) { r.Expired = true }),
 			nil},
@@ -277,3 +295,13 @@ func TestUnknownSourceIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// schrootEnv is what a script of schroot's finds in its environment; of two of a
+// name the last counts.
+const schrootEnv = `"SESSION_ID=s","CHROOT_NAME=sid-1","CHROOT_ALIAS=sid-1",` +
+	`"CHROOT_PATH=/run/sessions/s/root","CHROOT_MOUNT_LOCATION=/run/sessions/s/root",` +
+	`"CHROOT_SESSION_CREATE=false","CHROOT_SESSION_CLONE=false","CHROOT_SESSION_PURGE=false","CHROOT_SESSION_SOURCE=false",` +
+	`"CHROOT_PROFILE=p","MOUNT_DIR=/run/sessions","SYSCONF_DIR=/etc/schroot","DATA_DIR=/usr/share/schroot","SETUP_DATA_DIR=/usr/share/schroot/setup",` +
+	`"PLATFORM=linux","HOST_OS=linux-gnu","VERBOSE=normal","CHROOT_TYPE=directory","CHROOT_DIRECTORY=/r","CHROOT_UNION_TYPE=none",` +
+	`"AUTH_UID=1000","AUTH_RUID=1000",` +
+	`"COPPICE_CHROOT=sid-1","COPPICE_PROFILE=p","COPPICE_UID=uid","CHROOT_NAME=Sid.1","DEBIAN_DIST=sid"`

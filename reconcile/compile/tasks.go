@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -72,6 +73,9 @@ func (c *compiler) hook(h spec.Hook) object.Hook {
 		if made.Phase == string(spec.HookSetup) {
 			made.Undo = []string{h.File, string(spec.HookStop)}
 		}
+		if h.Interface == spec.InterfaceSchroot {
+			c.asSchroot(&made, h.File)
+		}
 	}
 	return made
 }
@@ -89,6 +93,9 @@ func (c *compiler) environment() []string {
 	}
 	if s.Session.Expose != spec.ExposeNone {
 		env = append(env, "COPPICE_ROOT="+c.layout.View(s.Name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Chroot.HookEnvironment)) {
+		env = append(env, name+"="+s.Chroot.HookEnvironment[name])
 	}
 	return env
 }

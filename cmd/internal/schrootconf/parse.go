@@ -12,7 +12,7 @@ import (
 func Parse(file string, text []byte) ([]Chroot, []Problem) {
 	p := parser{file: file}
 	if !utf8.Valid(text) {
-		p.report("", "", "it is not UTF-8: convert it, for example with iconv -t UTF-8", true)
+		p.report("", "", "it is not UTF-8: convert it, for example with iconv -t UTF-8")
 	}
 	for line := range strings.Lines(string(text)) {
 		p.line++
@@ -35,8 +35,9 @@ type parser struct {
 
 func (p *parser) here() Position { return Position{p.file, p.line} }
 
-func (p *parser) report(chroot, key, message string, refused bool) {
-	p.problems = append(p.problems, Problem{p.here(), chroot, key, message, refused})
+// report adds a mistake that schroot refuses everything for.
+func (p *parser) report(chroot, key, message string) {
+	p.problems = append(p.problems, Problem{p.here(), chroot, key, message, true})
 }
 
 // read takes one line. Only a line that begins with # is a comment: behind a
@@ -47,10 +48,10 @@ func (p *parser) read(line string) {
 	case trimmed == "" || trimmed[0] == '#':
 		return
 	case strings.TrimSpace(trimmed) == "":
-		p.report("", "", "invalid line: it holds spaces only; schroot takes an empty line, and no such", true)
+		p.report("", "", "invalid line: it holds spaces only; schroot takes an empty line, and no such")
 		return
 	case trimmed != line:
-		p.report("", "", "the line ends as on Windows; schroot takes the sign for a part of the value: remove it, for example with dos2unix", true)
+		p.report("", "", "the line ends as on Windows; schroot takes the sign for a part of the value: remove it, for example with dos2unix")
 	}
 	if trimmed[0] == '[' {
 		p.section(trimmed)
@@ -63,11 +64,11 @@ func (p *parser) section(line string) {
 	name, _, closed := strings.Cut(line[1:], "]")
 	p.skipping = !closed
 	if !closed {
-		p.report("", "", fmt.Sprintf("invalid group %q: there is no ] at its end", line), true)
+		p.report("", "", fmt.Sprintf("invalid group %q: there is no ] at its end", line))
 		return
 	}
 	if i := slices.IndexFunc(p.chroots, func(c Chroot) bool { return c.Name == name }); i >= 0 {
-		p.report(name, "", fmt.Sprintf("duplicate group; the first is in line %d", p.chroots[i].At.Line), true)
+		p.report(name, "", fmt.Sprintf("duplicate group; the first is in line %d", p.chroots[i].At.Line))
 		p.skipping = true
 		return
 	}
@@ -78,13 +79,13 @@ func (p *parser) entry(line string) {
 	key, value, is := strings.Cut(line, "=")
 	switch {
 	case !is:
-		p.report("", "", fmt.Sprintf("invalid line %q: want key=value", line), true)
+		p.report("", "", fmt.Sprintf("invalid line %q: want key=value", line))
 		return
 	case key == "":
-		p.report("", "", fmt.Sprintf("no key specified in %q", line), true)
+		p.report("", "", fmt.Sprintf("no key specified in %q", line))
 		return
 	case len(p.chroots) == 0:
-		p.report("", key, "no group specified: it comes before the first [name]", true)
+		p.report("", key, "no group specified: it comes before the first [name]")
 		return
 	case p.skipping:
 		return
@@ -95,7 +96,7 @@ func (p *parser) entry(line string) {
 	}
 	c := &p.chroots[len(p.chroots)-1]
 	if i := slices.IndexFunc(c.Entries, func(o Entry) bool { return o.Key == e.Key && o.Locale == e.Locale }); i >= 0 {
-		p.report(c.Name, key, fmt.Sprintf("duplicate key; the first is in line %d", c.Entries[i].At.Line), true)
+		p.report(c.Name, key, fmt.Sprintf("duplicate key; the first is in line %d", c.Entries[i].At.Line))
 		return
 	}
 	c.Entries = append(c.Entries, e)

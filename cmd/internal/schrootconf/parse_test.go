@@ -189,12 +189,12 @@ func FuzzParse(f *testing.F) {
 		if len(problems) > 0 {
 			return
 		}
-		once, twice := written(t, chroots), ""
+		once := written(t, chroots)
 		again, problems := schrootconf.Parse("f", []byte(once))
 		for _, p := range problems {
 			t.Errorf("written: %s", p)
 		}
-		if twice = written(t, again); once != twice {
+		if twice := written(t, again); once != twice {
 			t.Errorf("written twice (-once +twice):\n%s", cmp.Diff(once, twice))
 		}
 	})
