@@ -59,6 +59,7 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 	session := selected{typed: name, name: names.Name{Namespace: names.Session, Name: name}, label: label}
 	if err := f.ready(ctx, label); err != nil {
 		f.say("E", f.words(err))
+		session.Repacked = false
 		f.finish(context.WithoutCancel(ctx), session)
 		return selected{}, fail("%s: Chroot setup failed: stage=setup-start", name)
 	}

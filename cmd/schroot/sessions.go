@@ -85,7 +85,17 @@ func (f *front) once(ctx context.Context, chroot selected) error {
 
 // end ends a session, and waits until its name is free. That somebody else has
 // ended it meanwhile is no mistake.
+//
+// What was written into an archive is packed into its place first, as schroot does
+// at the end of such a session.
 func (f *front) end(ctx context.Context, s selected) error {
+	if s.Repacked {
+		if err := f.save(ctx, s); err != nil && !f.Force {
+			return err
+		} else if err != nil {
+			f.say("W", f.words(err))
+		}
+	}
 	err := f.client.End(ctx, s.label)
 	if refusal, is := errors.AsType[*wire.Error](err); is && refusal.Reason == "NotFound" {
 		return nil

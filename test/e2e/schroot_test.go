@@ -385,3 +385,35 @@ func TestSchrootBetter(t *testing.T) {
 	h.shell("rm m/*")
 	h.nothingLeft()
 }
+
+// TestSchrootSourceOfArchive changes an archive by a session of its source, which
+// is packed when that ends.
+func TestSchrootSourceOfArchive(t *testing.T) {
+	h := newHost(t)
+	h.open()
+	h.root("root")
+	h.shell("tar -C root -c . | gzip > root.tar.gz")
+	h.start()
+	h.write("c.yaml", "apiVersion: coppice.dev/v1alpha1\nkind: Chroot\nmetadata: {name: deb}\nspec: {source: {file: {path: "+h.base+"/root.tar.gz}}}\n")
+	h.until("there is the chroot", func() bool { _, code := h.try("get", "chroot", "deb"); return code == 0 })
+	if out := h.silent(root, "-l", "--all-source-chroots"); out != "source:deb\n" {
+		t.Errorf("sources: %q", out)
+	}
+	id := strings.TrimSpace(h.silent(root, "-c", "source:deb", "--begin-session"))
+	if out := h.silent(root, "-i", "-c", "session:"+id); !strings.Contains(out, "Session Purged         false\n") || !strings.Contains(out, "File Repack            true\n") {
+		t.Errorf("info:\n%s", out)
+	}
+	h.silent(root, "-c", id, "--run-session", "-d", "/", "--", "sh", "-c", "echo one > /etc/new")
+	h.silent(root, "-c", id, "--end-session")
+	if out := h.silent(root, "-c", "deb", "--", "cat", "/etc/new"); out != "one\n" {
+		t.Errorf("the archive holds %q", out)
+	}
+	if _, _, code := h.schroot(root, "-c", "source:deb", "--", "sh", "-c", "echo two > /etc/new; exit 3"); code != 3 {
+		t.Errorf("code %d", code)
+	}
+	if out := h.silent(root, "-c", "deb", "--", "cat", "/etc/new"); out != "two\n" {
+		t.Errorf("the archive holds %q", out)
+	}
+	h.remove("c.yaml")
+	h.nothingLeft()
+}

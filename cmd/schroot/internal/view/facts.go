@@ -26,6 +26,8 @@ type Facts struct {
 	Prefix      []string
 	Personality string
 
+	// Repacked is set for an archive into which what is written goes at the end.
+	Repacked bool
 	// Cloned is set for a chroot whose sessions are copies, and Purged for a
 	// session that is one.
 	Cloned, Purged bool
@@ -71,7 +73,7 @@ func OfSource(c wire.Chroot) (Facts, bool) {
 	f.Namespace = names.Source
 	f.Description += " (source chroot)"
 	f.lists, f.Source = *f.Source, nil
-	f.Cloned, f.Union = false, ""
+	f.Cloned, f.Union, f.Repacked = false, "", f.Type == schrootconf.File
 	switch f.Type {
 	case schrootconf.LVMSnapshot:
 		f.Type, f.LVMOptions = schrootconf.BlockDevice, ""
@@ -89,6 +91,7 @@ func OfSession(s wire.Session) Facts {
 	f.Original = s.Chroot
 	f.Selected = cmp.Or(s.Annotations[names.Selected], s.Chroot)
 	f.Purged, f.Cloned = f.Cloned && !s.Source, false
+	f.Repacked = s.Source && f.Type == schrootconf.File
 	f.Description = strings.TrimSpace(s.Spec.Description + " (session chroot)")
 	f.Path = s.Root
 	if f.Source != nil {

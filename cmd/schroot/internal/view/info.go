@@ -74,7 +74,7 @@ func (f Facts) rows() []row {
 	case schrootconf.Plain, schrootconf.Directory:
 		rows = append(rows, row{"Directory", f.Directory})
 	case schrootconf.File:
-		rows = append(rows, row{"File", f.File}, row{"File Repack", "false"})
+		rows = append(rows, row{"File", f.File}, row{"File Repack", strconv.FormatBool(f.Repacked)})
 	case schrootconf.Loopback:
 		rows = append(rows, row{"File", f.File})
 	case schrootconf.BlockDevice:

@@ -35,6 +35,9 @@ func chroots() []wire.Chroot {
 				Source: &spec.SourceAccess{Users: []string{"carol"}, RootGroups: []string{"sbuild", "staff"}},
 			},
 		}},
+		{Name: "rt-file", Spec: spec.ChrootSpec{
+			Source: spec.Source{File: &spec.FileSource{Path: "/srv/x.tar.gz"}}, ProfileRef: profile("buildd"), Access: &spec.Access{RootGroups: []string{"sbuild"}},
+		}},
 		{Name: "rt-loop", Spec: spec.ChrootSpec{
 			Source: spec.Source{Loopback: &spec.LoopbackSource{Path: "/srv/x.img", MountOptions: []string{"noatime"}}, Location: "/root"}, Union: overlay,
 			ProfileRef: profile("buildd"), Shell: "/bin/dash",
