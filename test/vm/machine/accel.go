@@ -28,7 +28,7 @@ const probing = 15 * time.Second
 // nothing: inside some virtual machines the guest hangs at its first instruction.
 // So one is started, once per start of the host, and the answer is kept.
 func Accel(ctx context.Context, image Image, guest string) (string, error) {
-	if unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) != nil {
+	if usable := unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) == nil; !usable {
 		return AccelTCG, nil
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
