@@ -344,7 +344,7 @@ func TestSchrootBetter(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if <-codes != 0 && <-codes != 0 {
+	if first, second := <-codes, <-codes; first != 0 && second != 0 {
 		t.Error("nobody ended it")
 	}
 	// Whose command is ended with its session is told why.
