@@ -131,6 +131,14 @@ btrfs -q subvolume create pool/golden; cp -a root/. pool/golden`,
 		update: profile("all") + session("a", "chroot: {source: {directory: {path: $/root}}}", "profileRef: {name: all}", "openSource: true", "expose: Tree"),
 		damage: "IN umount /proc; umount -l run/sessions/a/root; rm -r state/sessions/a/record.json",
 	},
+	{
+		// Beside the archive nothing may stay, whenever packing it was interrupted.
+		name: "saved-archive", prepare: grow + "mkdir pool; tar --xattrs --acls --sparse --pax-option=delete=atime,delete=ctime -C root -cf pool/root.tar .\n",
+		sessions: []string{"a"}, shifting: true,
+		begin:  session("a", "chroot: {source: {file: {path: $/pool/root.tar}}}", "openSource: true"),
+		update: session("a", "chroot: {source: {file: {path: $/pool/root.tar}}}", "openSource: true", "save: 1"),
+		damage: "IN umount /proc; umount -l PIN",
+	},
 }
 
 // A daemon that watches, with everything that goes on beside the sessions' passes:

@@ -222,6 +222,7 @@ var shifted = []struct {
 	{regexp.MustCompile(`[0-9a-f]{12}\.[0-9a-f]{12}\b`), "PRINT"},
 	{regexp.MustCompile(`\b(bases?/)[0-9a-f]{12}\b`), "${1}KEY"},
 	{regexp.MustCompile(`"mtime":[0-9]+`), `"mtime":T`},
+	{regexp.MustCompile(`"inode":[1-9][0-9]*`), `"inode":I`},
 }
 
 // plain replaces what is drawn anew each time.

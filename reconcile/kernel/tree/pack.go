@@ -72,7 +72,9 @@ func create(ctx context.Context, folder string, to io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "tar", "--create", "--file=-", "--directory="+folder, "--one-file-system",
-		"--numeric-owner", "--sparse", "--xattrs", "--xattrs-include=*", "--acls", "--no-selinux", "--warning=no-file-ignored", ".")
+		"--numeric-owner", "--sparse", "--xattrs", "--xattrs-include=*", "--acls", "--no-selinux", "--warning=no-file-ignored",
+		// When a file was last read, and last changed in any way, is of no tree's concern.
+		"--pax-option=delete=atime,delete=ctime", ".")
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var said tail
