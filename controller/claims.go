@@ -81,7 +81,7 @@ func newClaims() *claims {
 		bases: map[string]*base{}, held: map[string][]string{},
 		unseen: map[string]struct{}{}, unsure: map[string]struct{}{}, refused: map[string]struct{}{},
 		leftovers: map[string]bool{}, since: time.Now(), there: map[string]struct{}{},
-		uses: uses{held: map[string][]compile.Use{}, meant: map[string][]compile.Use{}},
+		uses: uses{held: map[string][]compile.Use{}, open: map[string][]compile.Use{}, meant: map[string][]compile.Use{}},
 	}
 }
 

@@ -25,6 +25,9 @@ import (
 type uses struct {
 	// held are those of sessions that are there, or are about to be.
 	held map[string][]compile.Use
+	// open are those of them that have a source open. They are few, and all that
+	// the many have to be compared with.
+	open map[string][]compile.Use
 	// meant are those of sessions that wait to open a source.
 	meant map[string][]compile.Use
 }
@@ -44,9 +47,13 @@ type conflict struct {
 func (u *uses) conflict(session string, wanted []compile.Use) (conflict, bool) {
 	for _, want := range wanted {
 		c := conflict{place: want.Path, opens: want.Opens}
-		c.holders = among(u.held, session, want, want.Opens)
+		if want.Opens {
+			c.holders = among(u.held, session, want)
+		} else {
+			c.holders = among(u.open, session, want)
+		}
 		if len(c.holders) == 0 && !want.Opens {
-			c.holders, c.waiting = among(u.meant, session, want, false), true
+			c.holders, c.waiting = among(u.meant, session, want), true
 		}
 		if len(c.holders) > 0 {
 			return c, true
@@ -57,15 +64,16 @@ func (u *uses) conflict(session string, wanted []compile.Use) (conflict, bool) {
 
 // among returns the sessions that have something to do with a place that cannot
 // be shared with the use that is wanted, sorted.
-func among(all map[string][]compile.Use, but string, want compile.Use, opens bool) []string {
+func among(all map[string][]compile.Use, but string, want compile.Use) []string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if name != but && slices.ContainsFunc(all[name], func(u compile.Use) bool {
-			return u.Meets(want.Place) && (u.Opens || opens && !u.Copies)
+	for name, list := range all {
+		if name != but && slices.ContainsFunc(list, func(u compile.Use) bool {
+			return (u.Opens || want.Opens && !u.Copies) && u.Meets(want.Place)
 		}) {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -87,8 +95,11 @@ func (c *claims) refuseUse(session string, wanted []compile.Use) (answer, bool) 
 		return answer{conflict: &found}, true
 	}
 	// Who has it open may not have been looked at yet.
-	unseen := maps.Clone(c.there)
 	hasty := time.Since(c.since) > slow
+	if c.counted && len(c.there) == 0 && !opensAny(wanted) {
+		return answer{}, false
+	}
+	unseen := maps.Clone(c.there)
 	if opensAny(wanted) {
 		maps.Copy(unseen, c.unseen)
 		maps.Copy(unseen, c.unsure)
@@ -96,7 +107,7 @@ func (c *claims) refuseUse(session string, wanted []compile.Use) (answer, bool) 
 	}
 	delete(unseen, session)
 	if (!c.counted || len(unseen) > 0) && !hasty {
-		return answer{source: wanted[0].Path, unknown: fmt.Sprintf("not all sessions could be looked at yet %v", slices.Sorted(maps.Keys(unseen)))}, true
+		return answer{source: wanted[0].Path, unknown: "not all sessions could be looked at yet: " + few(slices.Sorted(maps.Keys(unseen)))}, true
 	}
 	return answer{}, false
 }
@@ -108,8 +119,12 @@ func (c *claims) use(session string, wanted []compile.Use) (freed bool) {
 	before := c.uses.held[session]
 	delete(c.uses.meant, session)
 	delete(c.uses.held, session)
+	delete(c.uses.open, session)
 	if len(wanted) > 0 {
 		c.uses.held[session] = wanted
+	}
+	if opensAny(wanted) {
+		c.uses.open[session] = wanted
 	}
 	return len(wanted) == 0 && (len(before) > 0 || meant)
 }
@@ -148,10 +163,10 @@ func (c *claims) opener(place compile.Place) (session string, waiting bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	want := compile.Use{Place: place}
-	if names := among(c.uses.held, "", want, false); len(names) > 0 {
+	if names := among(c.uses.open, "", want); len(names) > 0 {
 		return names[0], false
 	}
-	if names := among(c.uses.meant, "", want, false); len(names) > 0 {
+	if names := among(c.uses.meant, "", want); len(names) > 0 {
 		return names[0], true
 	}
 	return "", false
@@ -159,11 +174,7 @@ func (c *claims) opener(place compile.Place) (session string, waiting bool) {
 
 // note tells who is in the way of a session, from that session's side.
 func (c conflict) note() status.Note {
-	const most = 5 // names
-	names := strings.Join(c.holders[:min(len(c.holders), most)], ", ")
-	if len(c.holders) > most {
-		names += fmt.Sprintf(" and %d more", len(c.holders)-most)
-	}
+	names := few(c.holders)
 	one, it, have := "session", "it ends", "has"
 	if len(c.holders) > 1 {
 		one, it, have = "sessions", "they end", "have"
@@ -178,4 +189,14 @@ func (c conflict) note() status.Note {
 	}
 	return status.Note{Reason: status.ReasonSourceOpen, Message: fmt.Sprintf(
 		"%s %s has the source %s open for writing; this one is grown from it when that has ended", one, names, c.place)}
+}
+
+// few returns the first of some names, and how many more there are.
+func few(names []string) string {
+	const most = 5
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
 }
