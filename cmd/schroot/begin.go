@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"coppice.dev/cmd/internal/schrootconf"
 	"coppice.dev/cmd/schroot/internal/args"
 	"coppice.dev/cmd/schroot/internal/names"
 	"coppice.dev/controller/socket/wire"
@@ -27,6 +28,10 @@ func (f *front) beginOne(ctx context.Context) error {
 	return err
 }
 
+// longKey is the most bytes of a key with its value that a session takes over from
+// its chroot: the daemon takes only so many in all.
+const longKey = 256
+
 // begin begins a session of a chroot, or of its source, and waits until it can be
 // used. One that is bound ends with this process, whatever ends that.
 func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selected, error) {
@@ -47,6 +52,11 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 	request := wire.Begin{
 		Name: label, Chroot: chroot.label, Source: chroot.Namespace == names.Source, Bound: bound, Expose: spec.ExposeTree,
 		Annotations: map[string]string{names.Annotation: name, names.Selected: chroot.name.Name},
+	}
+	for key, value := range chroot.Kept {
+		if len(key)+len(value) <= longKey {
+			request.Annotations[schrootconf.Domain+key] = value
+		}
 	}
 	// An answer that nobody waits for would leave a session that nobody knows.
 	_, err := f.client.Begin(context.WithoutCancel(ctx), request)

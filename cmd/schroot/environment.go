@@ -12,7 +12,7 @@ import (
 // session and of whoever asks. The daemon filters it as the chroot wants.
 func (f *front) environment(s selected) []string {
 	var env []string
-	if f.Preserve {
+	if f.Preserve || s.Preserves() {
 		env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 			name, _, is := strings.Cut(v, "=")
 			return !is || name == "" || strings.HasPrefix(name, "SCHROOT_")

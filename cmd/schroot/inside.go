@@ -31,7 +31,7 @@ func (f *front) inside(ctx context.Context, s selected) error {
 	if err != nil {
 		return err
 	}
-	if f.Verbose && len(f.Command) > 0 {
+	if (f.Verbose || !f.Quiet && s.Verbosity() == "verbose") && len(f.Command) > 0 {
 		f.say("I", args.Message{Text: fmt.Sprintf("[%s chroot] Running command: “%s”", s.Name.Name, strings.Join(f.Command, " "))})
 	}
 	conn, err := f.client.Exec(ctx, s.label, request)

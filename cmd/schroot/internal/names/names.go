@@ -11,19 +11,17 @@ package names
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"strings"
 
+	"coppice.dev/cmd/internal/schrootconf"
 	"coppice.dev/spec"
 )
 
-// Annotation holds an object's name in schroot's words, Aliases a chroot's
-// aliases in the same, with commas between, and Selected the name that a session's
-// chroot was asked for by, which may be an alias.
+// Annotation holds an object's name in schroot's words, and Selected the name
+// that a session's chroot was asked for by, which may be an alias.
 const (
-	Annotation = "schroot.coppice.dev/name"
-	Aliases    = "schroot.coppice.dev/aliases"
-	Selected   = "schroot.coppice.dev/selected-name"
+	Annotation = schrootconf.Domain + "name"
+	Selected   = schrootconf.Domain + "selected-name"
 )
 
 // Namespace is what a name is of.
@@ -62,19 +60,13 @@ func Parse(text string, usual Namespace) (n Name, ok bool) {
 	return n, false
 }
 
-var (
-	valid = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	// left are the names of files that a package's upgrade leaves behind.
-	left = regexp.MustCompile(`\.dpkg-(old|dist|new|tmp)$`)
-)
-
 // longest is the most bytes that schroot's name of a session may have: it was
 // that of a file.
 const longest = 255
 
 // Valid reports whether schroot takes that name.
 func Valid(name string) bool {
-	return len(name) <= longest && valid.MatchString(name) && !left.MatchString(name)
+	return len(name) <= longest && schrootconf.ValidName(name)
 }
 
 // Label returns what Coppice calls the session of that name.

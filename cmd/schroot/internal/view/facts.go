@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"coppice.dev/cmd/internal/schrootconf"
@@ -45,16 +46,37 @@ type Facts struct {
 	// Original and Selected are a session's chroot, and the name it was asked for
 	// by.
 	Original, Selected string
+	// Kept are keys that Coppice has nothing for, as annotations keep them.
+	Kept map[string]string
+}
+
+// Preserves reports whether the chroot wants the caller's environment kept.
+func (f Facts) Preserves() bool { return f.conf().Bool("preserve-environment") }
+
+// Verbosity is how much the chroot wants to be said: quiet, normal or verbose.
+func (f Facts) Verbosity() string { return f.conf().Text("message-verbosity") }
+
+// keeps are the keys, the custom ones aside, that are taken from annotations.
+var keeps = []string{"preserve-environment", "message-verbosity", "user-modifiable-keys", "root-modifiable-keys"}
+
+// kept returns the keys that annotations hold.
+func kept(annotations map[string]string) map[string]string {
+	keys := map[string]string{}
+	for name, value := range annotations {
+		key, is := strings.CutPrefix(name, schrootconf.Domain)
+		if is && (slices.Contains(keeps, key) || schrootconf.IsCustom(key)) {
+			keys[key] = value
+		}
+	}
+	return keys
 }
 
 // OfChroot returns the facts of a chroot.
 func OfChroot(c wire.Chroot) Facts {
 	f := of(c.Spec)
 	f.Name = names.Name{Namespace: names.Chroot, Name: cmp.Or(c.Annotations[names.Annotation], c.Name)}
-	f.Description, f.Aliases = c.Spec.Description, c.Spec.Aliases
-	if given := c.Annotations[names.Aliases]; given != "" {
-		f.Aliases = strings.Split(given, ",")
-	}
+	f.Description, f.Kept = c.Spec.Description, kept(c.Annotations)
+	f.Aliases = slices.DeleteFunc(slices.Clone(c.Spec.Aliases), func(alias string) bool { return alias == f.Name.Name })
 	if a := c.Spec.Access; a != nil {
 		f.lists = lists{a.Users, a.Groups, a.RootUsers, a.RootGroups}
 	}
@@ -88,7 +110,7 @@ func OfSource(c wire.Chroot) (Facts, bool) {
 func OfSession(s wire.Session) Facts {
 	f := of(s.Spec)
 	f.Name = names.Name{Namespace: names.Session, Name: cmp.Or(s.Annotations[names.Annotation], s.Name)}
-	f.Original = s.Chroot
+	f.Original, f.Kept = s.Chroot, kept(s.Annotations)
 	f.Selected = cmp.Or(s.Annotations[names.Selected], s.Chroot)
 	f.Purged, f.Cloned = f.Cloned && !s.Source, false
 	f.Repacked = s.Source && f.Type == schrootconf.File

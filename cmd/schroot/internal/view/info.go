@@ -49,13 +49,13 @@ func (f Facts) rows() []row {
 		{"Name", f.Name.Name},
 		{"Description", f.Description},
 		{"Type", string(f.Type)},
-		{"Message Verbosity", "normal"},
+		{"Message Verbosity", f.Verbosity()},
 		{"Users", words(f.Users)},
 		{"Groups", words(f.Groups)},
 		{"Root Users", words(f.RootUsers)},
 		{"Root Groups", words(f.RootGroups)},
 		{"Aliases", words(f.Aliases)},
-		{"Preserve Environment", "false"},
+		{"Preserve Environment", strconv.FormatBool(f.Preserves())},
 		{"Default Shell", f.Shell},
 		{"Environment Filter", f.Filter},
 		{"Run Setup Scripts", strconv.FormatBool(f.Type != schrootconf.Plain)},
@@ -84,7 +84,7 @@ func (f Facts) rows() []row {
 	case schrootconf.BtrfsSnapshot:
 		rows = append(rows, row{"Btrfs Source Subvolume", f.Subvolume}, row{"Btrfs Snapshot Directory", f.Snapshots})
 	}
-	rows = append(rows, row{"Personality", cmp.Or(f.Personality, "undefined")}, row{"User Modifiable Keys", ""}, row{"Root Modifiable Keys", ""}, row{"User Data", ""})
+	rows = append(rows, row{"Personality", cmp.Or(f.Personality, "undefined")}, row{"User Modifiable Keys", words(f.conf().List("user-modifiable-keys"))}, row{"Root Modifiable Keys", words(f.conf().List("root-modifiable-keys"))}, row{"User Data", ""})
 	union := map[string]string{}
 	for _, e := range f.entries() {
 		switch {

@@ -1,0 +1,5 @@
+package schrootconf
+
+// Domain is where a manifest keeps what schroot knows and Coppice does not, in
+// annotations: Domain and a key of schroot.conf(5), such as preserve-environment.
+const Domain = "schroot.coppice.dev/"
