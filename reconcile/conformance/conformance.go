@@ -57,6 +57,12 @@ type Hand interface {
 }
 
 // suite is one run of a scenario.
+// Place is a folder that is in a harness's Directory, Nowhere one that is not.
+const (
+	Place   = "/place"
+	Nowhere = "/nowhere"
+)
+
 type suite struct {
 	*testing.T
 	Harness
@@ -82,6 +88,7 @@ func Run(t *testing.T, harness func(*testing.T) Harness) {
 		"snapshots":              (*suite).snapshots,
 		"broken by hand":         (*suite).brokenByHand,
 		"a busy view":            (*suite).busyView,
+		"an opened source":       (*suite).openedSource,
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := harness(t)

@@ -30,7 +30,7 @@ func onThisMachine(t *testing.T) conformance.Harness {
 		Layout:    layout.Layout{State: base + "/state", Run: base + "/run"},
 		Directory: base + "/root", Shared: base + "/shared", File: base + "/file",
 	}
-	must(t, os.Mkdir(h.Directory, 0o755))
+	must(t, os.MkdirAll(h.Directory+conformance.Place, 0o755))
 	must(t, os.Mkdir(h.Shared, 0o755))
 	must(t, os.WriteFile(h.File, []byte("copied"), 0o644))
 	h.Archive = archive(t, base)
@@ -54,6 +54,13 @@ func onThisMachine(t *testing.T) conformance.Harness {
 		return now
 	}
 	t.Cleanup(func() { nothingLeft(t, base) })
+	t.Cleanup(func() {
+		here, err := filepath.Glob(h.Directory + "/*")
+		below, belowErr := filepath.Glob(h.Directory + conformance.Place + "/*")
+		if len(here) != 1 || len(below) != 0 || err != nil || belowErr != nil {
+			t.Errorf("the folder that sessions are grown from holds %v, %v: %v, %v", here, below, err, belowErr)
+		}
+	})
 	t.Cleanup(func() {
 		hands.Leave()
 		end()

@@ -175,6 +175,46 @@ func (s *suite) fromAnyStepToNone() {
 	}
 }
 
+// openedSource makes a session whose root is the folder itself, stops after each
+// step, and goes on, or back to nothing. Mounts that the folder has no place for are
+// left out; in Place it has one.
+func (s *suite) openedSource() {
+	name := s.owner.Name
+	untouched := func(m object.Mount) object.Object {
+		m.Untouched = true
+		return s.at(object.GroupMounts, m.Target, m)
+	}
+	rest := []object.Object{
+		s.at(object.GroupRoot, "namespace", object.Namespace{Type: object.RootBind, Layers: []object.Layer{{Path: s.Directory}}}),
+		untouched(object.Mount{Type: "bind", Source: s.Shared, Target: Nowhere + "/shared"}),
+		untouched(object.Mount{Type: "tmpfs", Target: Place, Size: 1 << 20}),
+		untouched(object.Mount{Type: "tmpfs", Target: Place + "/deep"}), // made on what is the session's own
+		s.at(object.GroupInside, "processes", object.Processes{}),
+		s.at(object.GroupView, "root", object.View{Path: s.Layout.View(name)}),
+	}
+	home := s.at(object.GroupHome, "home", object.Home{Admitted: []byte(`"opened"`), Objects: rest})
+	desired := append([]object.Object{home}, rest...)
+	steps := s.steps(desired)
+	for n := range steps {
+		for _, back := range []bool{true, false} {
+			for _, step := range steps[:n+1] {
+				s.do(step)
+			}
+			s.kernel = s.Start()
+			if !back {
+				s.converge(desired)
+				s.sees("whole", desired, desired...)
+				if took := s.converge(desired); took != 0 {
+					s.Errorf("at rest, and %d steps were taken", took)
+				}
+				s.kernel = s.Start()
+			}
+			s.converge(nil)
+			s.owners()
+		}
+	}
+}
+
 // fromAnyStepToWhole stops after each step and goes on.
 func (s *suite) fromAnyStepToWhole() {
 	desired := s.session()
