@@ -9,6 +9,7 @@
 package presence
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,18 +66,29 @@ func Announce(runDir string, facts Facts) (io.Closer, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	text, err := json.Marshal(facts)
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(append(text, '\n'), 0)
-	}
-	if err != nil {
+	if err := write(f, facts); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	return f, nil
+}
+
+// write puts facts into the file in one call, over all that was there: whoever
+// reads meanwhile finds the last one's or these, never none.
+func write(f *os.File, facts Facts) error {
+	text, err := json.Marshal(facts)
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	length := len(text)
+	if info, err := f.Stat(); err == nil && int(info.Size()) > length {
+		text = append(text, bytes.Repeat([]byte(" "), int(info.Size())-length)...)
+	}
+	if _, err := f.WriteAt(text, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(length))
 }
 
 // Look returns the facts of the controller of the run-time folder. running is
@@ -95,11 +107,23 @@ func Look(runDir string) (facts Facts, running bool, err error) {
 		return Facts{}, false, fmt.Errorf("ask for the lock of %s: %w", f.Name(), err)
 	}
 	running = lock.Type != unix.F_UNLCK
-	if facts, err = read(f); err != nil && !running {
+	facts, err = read(f)
+	if err != nil && !running {
 		return Facts{}, false, nil // the last one died while it wrote
+	}
+	for try := 0; err != nil && try < tries; try++ { // the first one there is writes just now
+		time.Sleep(pause)
+		facts, err = read(f)
 	}
 	return facts, running, err
 }
+
+// How often, and how long after each other, it is looked for what one that has
+// just begun says of itself.
+const (
+	tries = 20
+	pause = 5 * time.Millisecond
+)
 
 func read(f *os.File) (Facts, error) {
 	var facts Facts

@@ -3,6 +3,7 @@ package presence
 import (
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,5 +40,35 @@ func TestPresence(t *testing.T) {
 	defer held.Close()
 	if got, _, err := Look(dir); err != nil || got.PID != 9 {
 		t.Fatalf("the next one: %+v, error %v", got, err)
+	}
+}
+
+// TestNobodyReadsHalf looks without a pause while one after the other announces
+// itself, with words of different length.
+func TestNobodyReadsHalf(t *testing.T) {
+	dir := t.TempDir()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := range 500 {
+			held, err := Announce(dir, Facts{PID: n + 1, StateDir: strings.Repeat("s", n%50)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			held.Close()
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if facts, running, err := Look(dir); err != nil || running && facts.PID == 0 {
+			t.Errorf("%+v, running %t, error %v", facts, running, err)
+			<-done
+			return
+		}
 	}
 }
