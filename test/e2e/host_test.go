@@ -123,9 +123,10 @@ func (h *host) startAs(daemon *exec.Cmd) {
 	h.daemon = daemon
 	h.daemon.Stderr = log
 	must(h.t, h.daemon.Start())
+	// Statuses may be those of an earlier one.
 	h.until("the daemon works", func() bool {
-		_, code := h.try("get", "profiles")
-		return code == 0
+		out, code := h.try("get", "profiles")
+		return code == 0 && !strings.Contains(out, "not running")
 	})
 }
 
