@@ -50,6 +50,8 @@ type claims struct {
 	// which there is something that was not looked at yet.
 	uses  uses
 	there map[string]struct{}
+	// allSeen is set when all that was there at first has been looked at.
+	allSeen bool
 	// since is when this began.
 	since time.Time
 }

@@ -96,8 +96,9 @@ func (c *claims) refuseUse(session string, wanted []compile.Use) (answer, bool) 
 	}
 	// Who has it open may not have been looked at yet.
 	hasty := time.Since(c.since) > slow
-	if c.counted && len(c.there) == 0 && !opensAny(wanted) {
-		return answer{}, false
+	c.allSeen = c.allSeen || c.counted && len(c.there) == 0
+	if c.allSeen && !opensAny(wanted) {
+		return answer{}, false // what began since has claimed what it uses
 	}
 	unseen := maps.Clone(c.there)
 	if opensAny(wanted) {
