@@ -74,11 +74,32 @@ func (c Chroot) shown(key string) bool {
 // Write writes chroots as `schroot --config` prints them, below a line of
 // comment.
 func Write(w io.Writer, comment string, chroots []Chroot) error {
+	return write(w, comment, chroots, Chroot.Config)
+}
+
+// WriteGiven is Write with the keys alone that are written in the chroots, type
+// first, and their comments: a file as people write it.
+func WriteGiven(w io.Writer, comment string, chroots []Chroot) error {
+	return write(w, comment, chroots, func(c Chroot) []Entry {
+		isType := func(e Entry) bool { return e.Key == "type" }
+		i := slices.IndexFunc(c.Entries, isType)
+		if i < 0 {
+			return c.Entries
+		}
+		return append([]Entry{c.Entries[i]}, slices.DeleteFunc(slices.Clone(c.Entries), isType)...)
+	})
+}
+
+func write(w io.Writer, comment string, chroots []Chroot, entries func(Chroot) []Entry) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "# %s\n", comment)
 	for _, c := range chroots {
-		fmt.Fprintf(b, "\n[%s]\n", c.Name)
-		for _, e := range c.Config() {
+		fmt.Fprintln(b)
+		for _, line := range c.Comments {
+			fmt.Fprintf(b, "# %s\n", line)
+		}
+		fmt.Fprintf(b, "[%s]\n", c.Name)
+		for _, e := range entries(c) {
 			fmt.Fprintf(b, "%s=%s\n", e.Key, e.Value)
 		}
 	}

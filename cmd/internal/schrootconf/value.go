@@ -60,6 +60,8 @@ type Chroot struct {
 	At   Position
 	// Entries are in the order of the file.
 	Entries []Entry
+	// Comments are lines that WriteGiven puts before the section; none are read.
+	Comments []string
 }
 
 // New returns a chroot with the values given, in the order of their keys.

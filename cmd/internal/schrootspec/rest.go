@@ -37,6 +37,11 @@ func (t *translation) keep(key string) {
 	}
 }
 
+// variable is what scripts find the value of a key of people's own under.
+func variable(key string) string {
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
 // rest goes through what is written and did not become a field.
 func (t *translation) rest() {
 	for _, e := range t.Entries {
@@ -50,7 +55,7 @@ func (t *translation) rest() {
 			t.doc.note(e.At, "%s=%s: schroot has no such key for type %s", e.Key, e.Value, t.Type())
 		case schrootconf.IsCustom(e.Key) && !known:
 			t.keep(e.Key)
-			t.hookVariable(strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(e.Key)), e.Value)
+			t.hookVariable(variable(e.Key), e.Value)
 		case listed && why == "": // what it stands for is in the profile
 			t.keep(e.Key)
 		case listed:
