@@ -66,6 +66,18 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// noChroot says why there is no chroot of that name: its manifest may have
+// problems.
+func (s *Server) noChroot(name string) error {
+	if spec.ValidName(name) {
+		file, err := status.Read(s.Status, spec.KindChroot, name)
+		if ready := file.Status.Condition(status.ConditionReady); err == nil && ready != nil && ready.Message != "" {
+			return fail(http.StatusConflict, "NotReady", "chroot %s cannot be used: %s", name, ready.Message)
+		}
+	}
+	return fail(http.StatusNotFound, "NotFound", "there is no chroot %q; see coppice get chroots", name)
+}
+
 // bind has a session end with the process that asks for it.
 func (s *Server) bind(r *http.Request, session *spec.Session) error {
 	p, known := peerOf(r.Context())
@@ -111,7 +123,7 @@ func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.R
 	default:
 		chroot, there := s.Host.Chroot(b.Chroot)
 		if !there {
-			return nil, request, fail(http.StatusNotFound, "NotFound", "there is no chroot %q; see coppice get chroots", b.Chroot)
+			return nil, request, s.noChroot(b.Chroot)
 		}
 		stem, request.Chroot, request.Lists = chroot.Name, chroot.Name, chroot.Spec.Access
 		session.Spec.ChrootRef = &spec.Reference{Name: chroot.Name}

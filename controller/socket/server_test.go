@@ -241,11 +241,16 @@ func (d *desk) ask(method, path, body string) (int, string) {
 // put writes a session's status.
 func (d *desk) put(name string, phase status.Phase, ready metav1.ConditionStatus) {
 	d.Helper()
+	d.tell(spec.KindSession, name, phase, ready)
+}
+
+func (d *desk) tell(kind, name string, phase status.Phase, ready metav1.ConditionStatus) {
+	d.Helper()
 	w, err := status.New(d.server.Status)
 	if err != nil {
 		d.Fatal(err)
 	}
-	f := status.File{TypeMeta: metav1.TypeMeta{APIVersion: spec.APIVersion, Kind: spec.KindSession}, Metadata: status.Metadata{Name: name}}
+	f := status.File{TypeMeta: metav1.TypeMeta{APIVersion: spec.APIVersion, Kind: kind}, Metadata: status.Metadata{Name: name}}
 	f.Status.Phase = phase
 	f.Status.Conditions = []metav1.Condition{{Type: status.ConditionReady, Status: ready, Reason: "R", Message: "a reason"}}
 	if err := w.Put(f); err != nil {
@@ -260,13 +265,14 @@ func TestRequests(t *testing.T) {
 	d.machine.rooms["theirs"] = spec.Admitted{Name: "theirs", Owner: &theirs}
 	d.machine.rooms["manifest"] = spec.Admitted{Name: "manifest"}
 	d.put("theirs", status.Ready, metav1.ConditionTrue)
+	d.tell(spec.KindChroot, "broken", status.Failed, metav1.ConditionFalse)
 	for _, row := range []struct {
 		method, path, body string
 		code               int
 		want               string
 	}{
 		{"GET", "/sessions", "", 200, `"name":"theirs"`},
-		{"GET", "/chroots", "", 200, `"items":[]`},
+		{"GET", "/profiles", "", 200, `"items":[]`},
 		{"GET", "/sessions/theirs", "", 200, `"phase":"Ready"`},
 		{"GET", "/sessions/none", "", 404, "NotFound"},
 		{"GET", "/sessions/..%2F..%2Fetc%2Fpasswd", "", 404, "NotFound"},
@@ -281,6 +287,7 @@ func TestRequests(t *testing.T) {
 		{"POST", "/sessions", `{"chroot":"c","name":"theirs"}`, 409, "AlreadyExists"},
 		{"POST", "/sessions", `{"chroot":"c","name":"../x"}`, 400, "lower-case letters"},
 		{"POST", "/sessions", `{"chroot":"none"}`, 404, "coppice get chroots"},
+		{"POST", "/sessions", `{"chroot":"broken"}`, 409, "chroot broken cannot be used: a reason"},
 		{"POST", "/sessions", `{}`, 400, "name a chroot"},
 		{"POST", "/sessions", `{"chroot":"c","folder":"/"}`, 400, "not both"},
 		{"POST", "/sessions", `{"folder":"/"}`, 403, "only root"},
