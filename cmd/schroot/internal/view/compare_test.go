@@ -58,7 +58,7 @@ func TestAgainstSchroot(t *testing.T) {
 	same(t, Info(facts()), withoutInnerPaths(says("--info")))
 	same(t, Config(facts(), time.Now()), says("--config"))
 	for _, f := range facts() {
-		n := f.Name.String()
+		n := f.String()
 		same(t, Info([]Facts{f}), withoutInnerPaths(says("--info", "-c", n)))
 		same(t, Config([]Facts{f}, time.Now()), says("--config", "-c", n))
 		if got := says("--location", "-c", n); f.Location == "" && got != f.Path+"\n" {
