@@ -23,7 +23,7 @@ import (
 
 // Annotations begins the names of annotations that hold schroot's keys, as
 // written: schroot.coppice.dev/message-verbosity.
-const Annotations = "schroot.coppice.dev/"
+const Annotations = schrootconf.Domain
 
 // Name is the annotation with what schroot calls a chroot, where that is no name
 // for an object.

@@ -8,9 +8,9 @@ import (
 
 // withoutCounterpart says what becomes of keys that no field stands for.
 var withoutCounterpart = map[string]string{
-	"message-verbosity":        "the schroot command takes it from its own options",
-	"user-modifiable-keys":     "kept as an annotation",
-	"root-modifiable-keys":     "kept as an annotation",
+	"message-verbosity":        "the schroot command heeds it, no other does",
+	"user-modifiable-keys":     "nothing of a session can be changed by a key",
+	"root-modifiable-keys":     "nothing of a session can be changed by a key",
 	"priority":                 "schroot itself uses it no longer",
 	"active":                   "schroot itself uses it no longer",
 	"run-setup-scripts":        "schroot itself uses it no longer; a plain source runs no hooks",
