@@ -57,7 +57,7 @@ func (f Facts) Preserves() bool { return f.conf().Bool("preserve-environment") }
 func (f Facts) Verbosity() string { return f.conf().Text("message-verbosity") }
 
 // keeps are the keys, the custom ones aside, that are taken from annotations.
-var keeps = []string{"preserve-environment", "message-verbosity", "user-modifiable-keys", "root-modifiable-keys"}
+var keeps = []string{"profile", "preserve-environment", "message-verbosity", "user-modifiable-keys", "root-modifiable-keys"}
 
 // kept returns the keys that annotations hold.
 func kept(annotations map[string]string) map[string]string {
@@ -76,6 +76,7 @@ func OfChroot(c wire.Chroot) Facts {
 	f := of(c.Spec)
 	f.Name = names.Name{Namespace: names.Chroot, Name: cmp.Or(c.Annotations[names.Annotation], c.Name)}
 	f.Description, f.Kept = c.Spec.Description, kept(c.Annotations)
+	f.Profile = cmp.Or(f.Kept["profile"], f.Profile)
 	f.Aliases = slices.DeleteFunc(slices.Clone(c.Spec.Aliases), func(alias string) bool { return alias == f.Name.Name })
 	if a := c.Spec.Access; a != nil {
 		f.lists = lists{a.Users, a.Groups, a.RootUsers, a.RootGroups}
@@ -111,6 +112,7 @@ func OfSession(s wire.Session) Facts {
 	f := of(s.Spec)
 	f.Name = names.Name{Namespace: names.Session, Name: cmp.Or(s.Annotations[names.Annotation], s.Name)}
 	f.Original, f.Kept = s.Chroot, kept(s.Annotations)
+	f.Profile = cmp.Or(f.Kept["profile"], f.Profile)
 	f.Selected = cmp.Or(s.Annotations[names.Selected], s.Chroot)
 	f.Purged, f.Cloned = f.Cloned && !s.Source, false
 	f.Repacked = s.Source && f.Type == schrootconf.File
