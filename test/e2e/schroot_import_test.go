@@ -65,7 +65,7 @@ func TestImportedFromSchroot(t *testing.T) {
 	h.silent(games, "-e", "-c", "s")
 	ran, err := os.ReadFile(log)
 	must(t, err)
-	const told = " ok s Odd.Root directory overlay schroot-small vanilla 5\n"
+	const told = " ok s Odd.Root directory overlay small vanilla 5\n"
 	if want := "setup-start" + told + "setup-stop" + told; string(ran) != want {
 		t.Errorf("the script was told\n%swant\n%s", ran, want)
 	}

@@ -205,7 +205,10 @@ func partOfName(filter string) string {
 
 // hooks tells of variables that do not come from keys.
 func (e *section) hooks() {
-	known := map[string]bool{"CHROOT_NAME": true, "CHROOT_ALIAS": true}
+	known := map[string]bool{ // those that tellScripts and a change of name set
+		"CHROOT_NAME": true, "CHROOT_ALIAS": true, "CHROOT_DESCRIPTION": true, "CHROOT_SCRIPT_CONFIG": true,
+		"CHROOT_PROFILE": true, "CHROOT_PROFILE_DIR": true, "SYSCONF_DIR": true,
+	}
 	for key := range e.values {
 		if schrootconf.IsCustom(key) {
 			known[variable(key)] = true

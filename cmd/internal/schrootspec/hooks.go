@@ -40,13 +40,15 @@ func (p profile) service(name string) {
 	})
 }
 
-// script runs a script of setup.d that is not schroot's own: when a session is
-// made, when its root is made again, and when it goes.
+// own returns the scripts that are not schroot's.
+func own(scripts []string) []string {
+	return slices.DeleteFunc(slices.Clone(scripts), func(file string) bool { return slices.Contains(builtin, path.Base(file)) })
+}
+
+// script runs a script of setup.d: when a session is made, when its root is made
+// again, and when it goes.
 func (p profile) script(file string) {
 	name := path.Base(file)
-	if slices.Contains(builtin, name) {
-		return
-	}
 	order, _ := strconv.Atoi(name[:len(name)-len(strings.TrimLeft(name, "0123456789"))])
 	hook := spec.Hook{Name: p.hookName(name), File: file, Interface: spec.InterfaceSchroot, Order: order}
 	again := hook

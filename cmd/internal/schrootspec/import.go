@@ -16,12 +16,15 @@ func Import(c schrootconf.Configuration, read func(schrootconf.Chroot) schrootco
 	for _, chroot := range c.Chroots {
 		names = append(names, chroot.Name)
 	}
-	p := profiles{labels: labels{}, scripts: c.Scripts, made: map[string]string{}}
+	p := profiles{labels: labels{}, scripts: own(c.Scripts), made: map[string]string{}}
 	labelled := labels{}.reserve(names)
 	aliases := taken(labelled)
 	var chroots []Document
 	for _, chroot := range c.Chroots {
 		d := imported(chroot, labelled[chroot.Name], aliases)
+		if len(p.scripts) > 0 && chroot.Type() != schrootconf.Plain {
+			tellScripts(d.Object.(*spec.Chroot), chroot, c.Folder)
+		}
 		if chroot.Type() != schrootconf.Plain && len(d.Refused) == 0 {
 			d.Object.(*spec.Chroot).Spec.ProfileRef = &spec.Reference{Name: p.of(chroot, read(chroot))}
 		}
@@ -115,9 +118,29 @@ func (t *translation) path(key string) string {
 	return path.Clean(value)
 }
 
-func (t *translation) hookVariable(name, value string) {
-	if t.spec.HookEnvironment == nil {
-		t.spec.HookEnvironment = map[string]string{}
+func (t *translation) hookVariable(name, value string) { hookVariable(t.spec, name, value) }
+
+func hookVariable(c *spec.ChrootSpec, name, value string) {
+	if c.HookEnvironment == nil {
+		c.HookEnvironment = map[string]string{}
 	}
-	t.spec.HookEnvironment[name] = value
+	c.HookEnvironment[name] = value
 }
+
+// tellScripts has scripts told what a session does not know of its chroot.
+func tellScripts(object *spec.Chroot, c schrootconf.Chroot, folder string) {
+	for name, value := range map[string]string{"CHROOT_DESCRIPTION": c.Text("description"), "CHROOT_PROFILE": c.Text("profile"), "CHROOT_SCRIPT_CONFIG": c.Text("script-config")} {
+		if value != "" {
+			hookVariable(&object.Spec, name, value)
+		}
+	}
+	if p := c.Text("profile"); p != "" {
+		hookVariable(&object.Spec, "CHROOT_PROFILE_DIR", path.Join(folder, p))
+	}
+	if folder != usual {
+		hookVariable(&object.Spec, "SYSCONF_DIR", folder)
+	}
+}
+
+// usual is where schroot's configuration usually is.
+const usual = "/etc/schroot"

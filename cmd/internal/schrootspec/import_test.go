@@ -115,3 +115,50 @@ func pack(t *testing.T, name string, archive *txtar.Archive, manifests []byte) {
 		t.Fatal(err)
 	}
 }
+
+// FuzzImport holds that whatever is made of a text reads as manifests: no value
+// ends a comment or a field, and what cannot be used is a comment.
+func FuzzImport(f *testing.F) {
+	f.Add([]byte("[a]\ntype=directory\ndirectory=/a\nunion-type=overlay\nrt.x=1\ndescription=# - {a: [b\nbogus=\x1b[0m\n"), []byte("/proc /proc none rw,bind\n/x\\040y /z none rbind,ro,nofail\n"))
+	f.Add([]byte("[A]\ntype=file\nfile=/a\naliases=a,B,c\nsetup.services=x y\nusers=-,\"\n[a]\ntype=lvm-snapshot\ndevice=/dev/mapper/a--b-c\nlvm-snapshot-options=-L 2g\n"), []byte("tmpfs /t tmpfs size=1k\n"))
+	f.Fuzz(func(t *testing.T, text, fstab []byte) {
+		if len(text)+len(fstab) > 1<<14 {
+			return
+		}
+		var c schrootconf.Configuration
+		c.Chroots, c.Problems = schrootconf.Parse("f", text)
+		c.Scripts = []string{"/etc/schroot/setup.d/50x"}
+		var profile schrootconf.Profile
+		profile.Mounts, profile.Problems = schrootconf.ParseFstab("fstab", fstab)
+		profile.Copied, profile.Databases = schrootconf.ParseLines("files", fstab), schrootconf.ParseLines("nss", text)
+		var out bytes.Buffer
+		usable := 0
+		for _, d := range schrootspec.Import(c, func(schrootconf.Chroot) schrootconf.Profile { return profile }) {
+			made, err := d.Text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.WriteString("---\n")
+			out.Write(made)
+			if len(d.Refused) == 0 {
+				usable++
+			}
+			if chroot, is := d.Object.(*spec.Chroot); is && len(d.Refused) == 0 {
+				var back bytes.Buffer
+				if err := schrootconf.WriteGiven(&back, "", []schrootconf.Chroot{schrootspec.Export(chroot)}); err != nil {
+					t.Fatal(err)
+				}
+				if sections, _ := schrootconf.Parse("back", back.Bytes()); len(sections) != 1 {
+					t.Errorf("exported as %d sections:\n%s", len(sections), back.Bytes())
+				}
+			}
+		}
+		documents, problems := spec.Parse("manifests", out.Bytes())
+		for _, p := range problems {
+			t.Errorf("%s in\n%s", p, out.Bytes())
+		}
+		if len(documents) != usable {
+			t.Errorf("%d documents are read, %d were made:\n%s", len(documents), usable, out.Bytes())
+		}
+	})
+}
