@@ -40,6 +40,7 @@ func TestProblems(t *testing.T) {
 		"other type's":  {"[a]\ntype=file\nfile=/a\nunion-type=none\n", "f:4: [a] union-type: not a key of type file; schroot ignores it", false},
 		"obsolete":      {"[a]\ndirectory=/a\nrun-setup-scripts=true\n", "f:3: [a] run-setup-scripts: obsolete key; it has no effect", false},
 		"truth":         {"[a]\ndirectory=/a\npreserve-environment=maybe\n", `f:3: [a] preserve-environment: could not parse value "maybe", want true or false`, false},
+		"signs":         {"[a]\ndirectory=/a\nx\x1b[2Jy=1\n", "f:3: [a] x?[2Jy: not a permitted name; schroot ignores it", false},
 		"Windows":       {"[a]\r\ndirectory=/a\n", "f:1: the line ends as on Windows; schroot takes the sign for a part of the value: remove it, for example with dos2unix", true},
 	} {
 		t.Run(name, func(t *testing.T) {

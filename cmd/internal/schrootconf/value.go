@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Position is a line of a file, from 1; 0 is the file as a whole.
@@ -32,7 +33,8 @@ type Problem struct {
 	Refused bool
 }
 
-// String returns "file:line: [chroot] key: message".
+// String returns "file:line: [chroot] key: message", with ? for signs that a
+// terminal would heed.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.At.String() + ": ")
@@ -43,7 +45,14 @@ func (p Problem) String() string {
 		b.WriteString(p.Key + ": ")
 	}
 	b.WriteString(p.Message)
-	return b.String()
+	return strings.Map(printable, b.String())
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return '?'
+	}
+	return r
 }
 
 // Entry is a key with its value, as written: nothing is trimmed.
