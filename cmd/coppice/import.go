@@ -96,10 +96,7 @@ func (c *cli) importSchroot(folder, to string) error {
 // printDocuments prints a stream of documents.
 func printDocuments(w io.Writer, documents []schrootspec.Document) error {
 	for i, d := range documents {
-		text, err := d.Text()
-		if err != nil {
-			return err
-		}
+		text := d.Text()
 		if i > 0 {
 			text = append([]byte("---\n"), text...)
 		}
@@ -120,10 +117,7 @@ func (c *cli) writeDocuments(documents []schrootspec.Document, folder string) er
 		return fmt.Errorf("make folder for manifests: %w", err)
 	}
 	for _, d := range documents {
-		text, err := d.Text()
-		if err != nil {
-			return err
-		}
+		text := d.Text()
 		key := manifests.Key{Kind: d.Object.GetKind(), Name: d.Object.GetName()}
 		path := filepath.Join(folder, manifests.FileName(key))
 		if len(d.Refused) > 0 {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
 
 	"coppice.dev/cmd/internal/schrootconf"
 	"coppice.dev/spec"
@@ -57,6 +58,9 @@ func (d *Document) note(at schrootconf.Position, format string, args ...any) {
 func (d *Document) judge() {
 	if len(d.Refused) > 0 {
 		return
+	}
+	if _, err := yaml.Marshal(d.Object); err != nil {
+		d.Refused = append(d.Refused, "it cannot be written: "+err.Error())
 	}
 	for _, e := range spec.Validate(d.Object) {
 		d.Refused = append(d.Refused, e.Field+": "+reason(e))

@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
 
 // Text returns the document as YAML, below comments that say where it is from and
 // what it has not. If the object cannot be used, all of it is a comment.
-func (d Document) Text() ([]byte, error) {
-	text, err := yaml.Marshal(d.Object)
-	if err != nil {
-		return nil, fmt.Errorf("write %s %s: %w", d.Object.GetKind(), d.Object.GetName(), err)
-	}
+func (d Document) Text() []byte {
+	// An object with signs that YAML has no place for was refused already.
+	text, _ := yaml.Marshal(d.Object)
 	var b bytes.Buffer
 	comment(&b, fmt.Sprintf("%s: %s", d.From, d.About))
 	for _, n := range slices.SortedStableFunc(slices.Values(d.Notes), byPlace) {
@@ -24,7 +24,7 @@ func (d Document) Text() ([]byte, error) {
 	}
 	if len(d.Refused) == 0 {
 		b.Write(text)
-		return b.Bytes(), nil
+		return b.Bytes()
 	}
 	comment(&b, "")
 	comment(&b, "It cannot be used as it is:")
@@ -35,7 +35,7 @@ func (d Document) Text() ([]byte, error) {
 	for line := range strings.Lines(string(text)) {
 		comment(&b, strings.TrimSuffix(line, "\n"))
 	}
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 func byPlace(a, b Note) int {
@@ -46,7 +46,7 @@ func byPlace(a, b Note) int {
 // sign of it may end the line.
 func comment(b *bytes.Buffer, text string) {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffd' {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return '?'
 		}
 		return r
