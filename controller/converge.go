@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -208,6 +209,11 @@ func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.
 	}
 	if bases.err != nil {
 		v.Work, v.WorkMessage = status.WorkRetrying, "it can be used, but what it shares with others: "+status.Explain(bases.err).Message
+	}
+	for _, o := range out.World.Objects {
+		if o.Failing != "" && o.Damage == "" {
+			v.Stalled = &status.Note{Reason: cmp.Or(o.FailingReason, string(fault.DiskFailing)), Message: o.Failing}
+		}
 	}
 	for _, o := range p.claims.objects(p.name) {
 		if o.Problem != "" && bases.err == nil {

@@ -69,9 +69,9 @@ func (c *claims) doubt(session string, want compile.Base) string {
 	return ""
 }
 
-// ofImage reports whether a base is the mount of an image.
+// ofImage reports whether a base is the mount of an image or of a block device.
 func ofImage(b compile.Base) bool {
-	return slices.ContainsFunc(b.Objects, func(o object.Object) bool { return o.Kind() == object.KindImage })
+	return slices.ContainsFunc(b.Objects, func(o object.Object) bool { return o.Kind() == object.KindImage || o.Kind() == object.KindDisk })
 }
 
 // sameFile reports whether two bases come from one file, whatever path leads

@@ -91,19 +91,35 @@ type LoopbackSource struct {
 
 // BlockDeviceSource is a block device that holds a file system.
 type BlockDeviceSource struct {
-	Path         string   `json:"path"`
-	FSType       string   `json:"fsType,omitempty"`
+	// Path is the device's, best one that stays the same: /dev/disk/by-uuid/...
+	Path string `json:"path"`
+	// FSType is ext4, xfs, btrfs, squashfs or erofs; read from the device if empty.
+	FSType string `json:"fsType,omitempty"`
+	// MountOptions are the file system's options, one an entry.
 	MountOptions []string `json:"mountOptions,omitempty"`
 }
 
 // LVMSnapshotSource is a logical volume that each session gets a snapshot of.
 type LVMSnapshotSource struct {
-	VolumeGroup   string   `json:"volumeGroup"`
-	LogicalVolume string   `json:"logicalVolume"`
-	Size          string   `json:"size,omitempty"`
-	Thin          bool     `json:"thin,omitempty"`
-	FSType        string   `json:"fsType,omitempty"`
-	MountOptions  []string `json:"mountOptions,omitempty"`
+	VolumeGroup   string `json:"volumeGroup"`
+	LogicalVolume string `json:"logicalVolume"`
+	// Size is what a thick snapshot may hold of changes: 2Gi, or 20% of the
+	// volume's size.
+	Size string `json:"size,omitempty"`
+	// Thin takes a thin snapshot, which has no size of its own; the volume lies in a
+	// thin pool.
+	Thin bool `json:"thin,omitempty"`
+	// ReadOnly takes a snapshot that cannot be written to.
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// FSType is ext4, xfs, squashfs or erofs; read from the volume if empty.
+	FSType string `json:"fsType,omitempty"`
+	// MountOptions are the file system's options, one an entry.
+	MountOptions []string `json:"mountOptions,omitempty"`
+	// CreateOptions are given to lvcreate(8), one word an entry: --chunksize=64k.
+	CreateOptions []string `json:"createOptions,omitempty"`
+	// FillThreshold is how full a thick snapshot, or the thin pool, may be before
+	// sessions are Degraded, in percent.
+	FillThreshold *int `json:"fillThreshold,omitempty"`
 }
 
 // BtrfsSnapshotSource is a btrfs subvolume that each session gets a writable

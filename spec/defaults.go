@@ -44,7 +44,7 @@ func defaultChroot(c *ChrootSpec) {
 	}
 	if c.Union.Type == "" {
 		c.Union.Type = UnionOverlay
-		if c.Source.Plain != nil || c.Source.BtrfsSnapshot != nil {
+		if c.Source.Plain != nil || c.Source.BtrfsSnapshot != nil || c.Source.LVMSnapshot != nil {
 			c.Union.Type = UnionNone
 		}
 	}
@@ -53,6 +53,9 @@ func defaultChroot(c *ChrootSpec) {
 			c.Union.Upper = new(Upper)
 		}
 		c.Union.Upper.Medium = cmp.Or(c.Union.Upper.Medium, MediumDisk)
+	}
+	if l := c.Source.LVMSnapshot; l != nil && l.FillThreshold == nil {
+		l.FillThreshold = new(DefaultFillThreshold)
 	}
 	c.Source.Location = cmp.Or(c.Source.Location, "/")
 	if c.Environment == nil {

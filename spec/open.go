@@ -15,7 +15,9 @@ func CannotOpen(c ChrootSpec) string {
 		return "it is the host's own root: change that as you always do, no session is needed"
 	case s.Loopback != nil && slices.Contains([]string{"squashfs", "erofs"}, s.Loopback.FSType):
 		return ReadOnlyImage(s.Loopback.FSType)
-	case s.Loopback != nil && slices.Contains(s.Loopback.MountOptions, "ro"):
+	case s.Loopback != nil && slices.Contains(s.Loopback.MountOptions, "ro"),
+		s.BlockDevice != nil && slices.Contains(s.BlockDevice.MountOptions, "ro"),
+		s.LVMSnapshot != nil && slices.Contains(s.LVMSnapshot.MountOptions, "ro"):
 		return "its mountOptions say ro; take that out to write to it"
 	}
 	return ""

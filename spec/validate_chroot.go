@@ -67,19 +67,16 @@ func validateSource(at *field.Path, s Source) field.ErrorList {
 			errs = append(errs, more(at.Child(name))...)
 		}
 	}
-	later := func(p *field.Path) field.ErrorList {
-		return field.ErrorList{field.Forbidden(p, "not supported by this version; use directory, file, loopback or btrfsSnapshot")}
-	}
 	use(s.Directory != nil, "directory", func(p *field.Path) field.ErrorList { return validatePath(p.Child("path"), s.Directory.Path) })
 	use(s.Plain != nil, "plain", func(p *field.Path) field.ErrorList { return validatePath(p.Child("path"), s.Plain.Path) })
 	use(s.File != nil, "file", func(p *field.Path) field.ErrorList { return validatePath(p.Child("path"), s.File.Path) })
 	use(s.Loopback != nil, "loopback", func(p *field.Path) field.ErrorList { return validateLoopback(p, *s.Loopback) })
-	use(s.BlockDevice != nil, "blockDevice", later)
-	use(s.LVMSnapshot != nil, "lvmSnapshot", later)
+	use(s.BlockDevice != nil, "blockDevice", func(p *field.Path) field.ErrorList { return validateDevice(p, *s.BlockDevice) })
+	use(s.LVMSnapshot != nil, "lvmSnapshot", func(p *field.Path) field.ErrorList { return validateVolume(p, *s.LVMSnapshot) })
 	use(s.BtrfsSnapshot != nil, "btrfsSnapshot", func(p *field.Path) field.ErrorList { return validateBtrfs(p, *s.BtrfsSnapshot) })
 	switch {
 	case len(given) == 0:
-		errs = append(errs, field.Required(at, "one of directory, plain, file, loopback, btrfsSnapshot"))
+		errs = append(errs, field.Required(at, "one of directory, plain, file, loopback, blockDevice, lvmSnapshot, btrfsSnapshot"))
 	case len(given) > 1:
 		errs = append(errs, field.Forbidden(at.Child(given[1]), given[0]+" is given already; keep one source"))
 	}
@@ -103,7 +100,12 @@ func validateLoopback(at *field.Path, l LoopbackSource) field.ErrorList {
 	if l.Partition > 0 && l.Offset > 0 {
 		errs = append(errs, field.Forbidden(at.Child("offset"), "the partition says where the file system begins; keep one of them"))
 	}
-	for i, o := range l.MountOptions {
+	return append(errs, validateMountOptions(at, l.MountOptions)...)
+}
+
+func validateMountOptions(at *field.Path, options []string) field.ErrorList {
+	var errs field.ErrorList
+	for i, o := range options {
 		where := at.Child("mountOptions").Index(i)
 		errs = append(errs, validateOption(where, o)...)
 		switch key, _, _ := strings.Cut(o, "="); key {

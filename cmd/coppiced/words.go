@@ -20,7 +20,7 @@ var nouns = []struct {
 	kind object.Kind
 	noun string
 }{
-	{object.KindUpper, "upper"}, {object.KindTree, "tree"}, {object.KindSnapshot, "snapshot"}, {object.KindImage, "image"},
+	{object.KindUpper, "upper"}, {object.KindTree, "tree"}, {object.KindSnapshot, "snapshot"}, {object.KindVolume, "snapshot"}, {object.KindDisk, "disk"}, {object.KindImage, "image"},
 	{object.KindNamespace, "root"}, {object.KindMount, "mount"}, {object.KindView, "view"},
 }
 
@@ -39,7 +39,7 @@ func made(a controller.Account, cameBack bool) string {
 		created := steps(a, plan.Create, n.kind)
 		destroyed := steps(a, plan.Destroy, n.kind)
 		was := slices.ContainsFunc(a.Found, func(o object.Observed) bool { return o.Kind == n.kind })
-		keeps := n.kind == object.KindUpper || n.kind == object.KindTree || n.kind == object.KindSnapshot
+		keeps := n.kind == object.KindUpper || n.kind == object.KindTree || n.kind == object.KindSnapshot || n.kind == object.KindVolume
 		switch {
 		case cameBack && was && keeps && len(destroyed) == 0:
 			say("%s kept", n.noun)

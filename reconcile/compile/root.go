@@ -78,8 +78,13 @@ func (c *compiler) source(s spec.Source, overlay bool) (source, error) {
 			return source{layer: object.Layer{Path: filepath.Clean(s.BtrfsSnapshot.Subvolume)}}, nil
 		}
 		return c.snapshot(*s.BtrfsSnapshot), nil
-	case s.BlockDevice != nil, s.LVMSnapshot != nil:
-		return source{}, errors.New("block devices and LVM snapshots are not supported by this version")
+	case s.BlockDevice != nil:
+		return c.device(s.BlockDevice.Path, s.BlockDevice.MountOptions, overlay), nil
+	case s.LVMSnapshot != nil:
+		if c.record.Session.Session.OpenSource {
+			return c.device(origin(*s.LVMSnapshot), s.LVMSnapshot.MountOptions, overlay), nil
+		}
+		return c.volume(*s.LVMSnapshot, overlay), nil
 	default:
 		return source{}, errors.New("the chroot has no source")
 	}
@@ -126,6 +131,44 @@ func (c *compiler) image(s spec.LoopbackSource, overlay bool) source {
 		Source: image.File, Contents: image.Contents, Exclusive: !image.ReadOnly,
 	})
 	return source{layer: object.Layer{Path: image.Path}, readOnly: image.ReadOnly}
+}
+
+// device mounts a block device as image does an image: once for all who only read
+// it, and for one alone who writes. Which device a path leads to changes from
+// boot to boot, so the base goes by the path.
+func (c *compiler) device(path string, options []string, overlay bool) source {
+	facts := c.record.Facts
+	disk := object.Disk{Device: filepath.Clean(path), FSType: facts.FSType, ReadOnly: overlay || facts.ReadOnly, Options: options}
+	key := baseKey(disk)
+	disk.Path = c.layout.Disk(object.BaseOwner(key))
+	c.base(key, object.GroupLayer, "disk", disk, Base{Source: disk.Device, Contents: facts.Contents, Exclusive: !disk.ReadOnly})
+	return source{layer: object.Layer{Path: disk.Path}, readOnly: disk.ReadOnly}
+}
+
+// origin is where the device of a chroot's logical volume is.
+func origin(s spec.LVMSnapshotSource) string { return "/dev/" + s.VolumeGroup + "/" + s.LogicalVolume }
+
+// volume takes a snapshot of a logical volume and mounts it, for one session.
+func (c *compiler) volume(s spec.LVMSnapshotSource, overlay bool) source {
+	volume := object.Volume{
+		Group: s.VolumeGroup, Origin: s.LogicalVolume, Name: volumeName(c.record.Session.Name, c.record.UID),
+		Size: s.StoreSize(), ReadOnly: s.ReadOnly, Options: s.CreateOptions, Threshold: s.Threshold(),
+	}
+	c.add(object.GroupDevice, "volume", volume)
+	disk := object.Disk{
+		Device: "/dev/" + volume.Group + "/" + volume.Name, FSType: c.record.Facts.FSType,
+		ReadOnly: overlay || s.ReadOnly || c.record.Facts.ReadOnly, Options: s.MountOptions, Path: c.layout.Disk(c.owner),
+	}
+	c.add(object.GroupLayer, "disk", disk)
+	return source{layer: object.Layer{Path: disk.Path}, readOnly: disk.ReadOnly}
+}
+
+// volumeName is what a session's snapshot is called: names in device-mapper hold
+// 127 bytes, in which a group's name has to fit, too, and each dash counts twice.
+// Of two sessions with one name in two controllers the UID tells which it is.
+func volumeName(session, uid string) string {
+	const most = 20
+	return "coppice." + session[:min(len(session), most)] + "." + uid
 }
 
 // snapshot goes beside its subvolume, on the same file system, into a folder

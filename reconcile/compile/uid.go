@@ -11,7 +11,7 @@ import (
 const uidVariable = "COPPICE_UID="
 
 // UID reads the identity of a session whose record was lost from what was made
-// for it: the name of its snapshot, or what its hooks were told. "" if nothing
+// for it: the name of its snapshot or volume, or what its hooks were told. "" if nothing
 // says it. Under another identity the session would look as if it had been made
 // otherwise: its snapshot would be left behind, and its hooks run again.
 func UID(world object.World) string {
@@ -19,6 +19,11 @@ func UID(world object.World) string {
 		if o.Kind == object.KindSnapshot {
 			if uid, is := strings.CutPrefix(filepath.Base(o.Name), world.Owner.Name+"."); is {
 				return uid
+			}
+		}
+		if o.Kind == object.KindVolume {
+			if name := filepath.Base(o.Name); strings.HasPrefix(name, "coppice.") {
+				return name[strings.LastIndexByte(name, '.')+1:]
 			}
 		}
 		if hook, is := o.Spec.(object.Hook); is {

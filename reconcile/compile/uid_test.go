@@ -16,6 +16,7 @@ func TestUIDIsFoundInWhatWasMade(t *testing.T) {
 		want    string
 	}{
 		"a snapshot": {chroot: spec.ChrootSpec{Source: spec.Source{BtrfsSnapshot: &spec.BtrfsSnapshotSource{Subvolume: "/srv/b"}}}, want: "uid"},
+		"a volume": {chroot: spec.ChrootSpec{Source: spec.Source{LVMSnapshot: &spec.LVMSnapshotSource{VolumeGroup: "vg", LogicalVolume: "lv", Thin: true}}}, want: "uid"},
 		"a hook": {
 			chroot:  spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}},
 			profile: spec.ProfileSpec{Hooks: []spec.Hook{{Name: "h", Command: []string{"true"}}}}, want: "uid",
@@ -32,6 +33,9 @@ func TestUIDIsFoundInWhatWasMade(t *testing.T) {
 				seen := object.Observed{ID: o.ID, Kind: o.Kind(), Spec: o.Spec}
 				if snapshot, is := o.Spec.(object.Snapshot); is {
 					seen.Name, seen.Spec = snapshot.Path, nil // known by its link alone
+				}
+				if volume, is := o.Spec.(object.Volume); is {
+					seen.Name, seen.Spec = "/dev/"+volume.Group+"/"+volume.Name, nil
 				}
 				world.Objects = append(world.Objects, seen)
 			}

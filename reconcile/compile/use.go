@@ -38,7 +38,7 @@ func Uses(r Record) []Use {
 		use := Use{Place: place}
 		if i == 0 {
 			use.Opens = opens
-			use.Copies = !opens && (s.BtrfsSnapshot != nil || s.File != nil)
+			use.Copies = !opens && (s.BtrfsSnapshot != nil || s.LVMSnapshot != nil || s.File != nil)
 		}
 		uses = append(uses, use)
 	}
@@ -58,6 +58,10 @@ func PlacesOf(c spec.ChrootSpec) []Place {
 		add(s.File.Path)
 	case s.Loopback != nil:
 		add(s.Loopback.Path)
+	case s.BlockDevice != nil:
+		add(s.BlockDevice.Path)
+	case s.LVMSnapshot != nil:
+		add(origin(*s.LVMSnapshot))
 	case s.BtrfsSnapshot != nil:
 		add(s.BtrfsSnapshot.Subvolume)
 	}

@@ -29,6 +29,7 @@ type Harness struct {
 	// Image, Archive and Snapshot are what a base or a session can be made from,
 	// with no place to go to yet.
 	Image    object.Image
+	Disk     object.Disk
 	Archive  object.Tree
 	Snapshot object.Snapshot
 	// Hand breaks things.

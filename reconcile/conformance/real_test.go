@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,9 @@ func onThisMachine(t *testing.T) conformance.Harness {
 	must(t, os.WriteFile(h.File, []byte("copied"), 0o644))
 	h.Archive = archive(t, base)
 	h.Image = image(t, base)
+	if strings.HasSuffix(t.Name(), "bases") {
+		h.Disk = device(t, base)
+	}
 	if t.Name() == "TestReal/snapshots" {
 		h.Snapshot = subvolume(t, base)
 	}
@@ -106,6 +110,19 @@ func image(t *testing.T, base string) object.Image {
 	must(t, os.Truncate(path, 2<<20))
 	run(t, "mkfs.ext4", "-q", "-F", path)
 	return object.Image{File: path, FSType: "ext4", ReadOnly: true, Contents: identity(t, path)}
+}
+
+// device makes a block device with a file system on it.
+func device(t *testing.T, base string) object.Disk {
+	path := base + "/device.image"
+	must(t, os.WriteFile(path, nil, 0o644))
+	must(t, os.Truncate(path, 2<<20))
+	run(t, "mkfs.ext4", "-q", "-F", path)
+	out, err := exec.Command("losetup", "--find", "--show", "--read-only", path).Output()
+	must(t, err)
+	name := strings.TrimSpace(string(out))
+	t.Cleanup(func() { run(t, "losetup", "--detach", name) })
+	return object.Disk{Device: name, FSType: "ext4", ReadOnly: true}
 }
 
 // subvolume mounts a btrfs with a subvolume.
@@ -212,7 +229,10 @@ func (h *hands) Remount(session, target string, flags ...string) {
 
 func (h *hands) UnmountView(session string) { h.refused(unix.Unmount(h.layout.View(session), 0)) }
 
-func (h *hands) UnmountBase(key string) { h.refused(unix.Unmount(h.layout.BaseMount(key), 0)) }
+func (h *hands) UnmountBase(key string) {
+	h.refused(unix.Unmount(h.layout.BaseMount(key), 0))
+	h.refused(unix.Unmount(h.layout.Disk(object.BaseOwner(key)), 0))
+}
 
 func (h *hands) TearRecord(session string) { h.refused(os.Truncate(h.layout.Record(session), 0)) }
 

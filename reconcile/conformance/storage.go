@@ -12,6 +12,7 @@ import (
 const (
 	imageKey = "0123456789ab"
 	treeKey  = "ba9876543210"
+	diskKey  = "0246813579ac"
 )
 
 func (s *suite) image() object.Object {
@@ -24,6 +25,12 @@ func (s *suite) tree() object.Object {
 	spec := s.Archive
 	spec.Path = s.Layout.BaseTree(treeKey)
 	return object.Object{ID: object.ID{Owner: object.BaseOwner(treeKey), Address: object.At(object.GroupLayer, "tree")}, Spec: spec}
+}
+
+func (s *suite) disk() object.Object {
+	spec, owner := s.Disk, object.BaseOwner(diskKey)
+	spec.Path = s.Layout.Disk(owner)
+	return object.Object{ID: object.ID{Owner: owner, Address: object.At(object.GroupLayer, "disk")}, Spec: spec}
 }
 
 // on is a session over the folder, with as little else as there can be.
@@ -39,10 +46,10 @@ func (s *suite) on(path string) []object.Object {
 	return append([]object.Object{s.at(object.GroupHome, "home", object.Home{Admitted: []byte(`"on"`), Objects: rest})}, rest...)
 }
 
-// bases makes an image and a tree, each alone, and unmakes them; a source that
+// bases makes an image, a mounted device and a tree, each alone, and unmakes them; a source that
 // is not there is a fault that says so, and leaves nothing.
 func (s *suite) bases() {
-	for _, base := range []object.Object{s.image(), s.tree()} {
+	for _, base := range []object.Object{s.image(), s.disk(), s.tree()} {
 		s.owner = base.Owner
 		desired := []object.Object{base}
 		s.do(plan.Step{Op: plan.Destroy, ID: base.ID, Seen: object.Observed{ID: base.ID, Kind: base.Kind()}})
@@ -62,6 +69,9 @@ func (s *suite) bases() {
 		case object.Image:
 			spec.File += ".missing"
 			missing.Spec = spec
+		case object.Disk:
+			spec.Device += ".missing"
+			missing.Spec = spec
 		case object.Tree:
 			spec.Archive += ".missing"
 			missing.Spec = spec
@@ -75,15 +85,19 @@ func (s *suite) bases() {
 	}
 }
 
-// sharedBases ends one of two sessions on the same base, and takes the image's
-// mount away below the other: each time that session does not notice.
+// sharedBases ends one of two sessions on the same base, and takes the
+// mount of an image or a device away below the other: each time that session does not notice.
 func (s *suite) sharedBases() {
-	for _, base := range []object.Object{s.image(), s.tree()} {
+	for _, base := range []object.Object{s.image(), s.disk(), s.tree()} {
 		s.owner = base.Owner
 		s.converge([]object.Object{base})
 		path := s.Layout.BaseTree(base.Owner.Name)
-		if base.Kind() == object.KindImage {
+		switch base.Kind() {
+		case object.KindImage:
 			path = s.Layout.BaseMount(base.Owner.Name)
+		case object.KindDisk:
+			path = s.Layout.Disk(base.Owner)
+		default:
 		}
 		s.owner = object.SessionOwner("t")
 		s.converge(s.on(path))
@@ -93,7 +107,7 @@ func (s *suite) sharedBases() {
 		s.owner = object.SessionOwner("t")
 		s.converge(nil)
 
-		if base.Kind() == object.KindImage {
+		if base.Kind() != object.KindTree {
 			s.Hand.UnmountBase(base.Owner.Name)
 			s.owner = base.Owner
 			if n := s.converge([]object.Object{base}); n != 2 {

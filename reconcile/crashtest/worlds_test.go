@@ -20,12 +20,13 @@ const (
 	session  = "s"
 	imageKey = "0123456789ab"
 	treeKey  = "ba9876543210"
+	diskKey  = "0246813579ac"
 )
 
 var (
 	owner   = object.SessionOwner(session)
 	paths   = fake.New().Layout
-	sources = []string{"/srv/a", "/srv/sub", "/srv/base.img", "/srv/base.tar", "/home", "/etc/hosts"}
+	sources = []string{"/srv/a", "/srv/sub", "/srv/base.img", "/srv/base.tar", "/dev/vdb1", "/dev/vg/base", "/home", "/etc/hosts"}
 )
 
 // world is what is wanted: a session and the bases it needs.
@@ -106,6 +107,11 @@ func worlds() []world {
 	}
 	image := base(imageKey, object.GroupDevice, "image", object.Image{File: "/srv/base.img", FSType: "ext4", Path: paths.BaseMount(imageKey)})
 	tree := base(treeKey, object.GroupLayer, "tree", object.Tree{Archive: "/srv/base.tar", Path: paths.BaseTree(treeKey)})
+	device := base(diskKey, object.GroupLayer, "disk", object.Disk{Device: "/dev/vdb1", FSType: "ext4", Path: paths.Disk(object.BaseOwner(diskKey))})
+	lv := object.Volume{Group: "vg", Origin: "base", Name: "coppice.s.1", Size: "4096", Threshold: 80}
+	warned := lv
+	warned.Threshold = 90
+	mounted := at(owner, object.GroupLayer, "disk", object.Disk{Device: "/dev/vg/coppice.s.1", FSType: "ext4", Path: paths.Disk(owner)})
 	root := func(n object.Namespace) object.Object { return at(owner, object.GroupRoot, "namespace", n) }
 	own := object.Tree{Archive: "/srv/base.tar", Path: paths.Tree(session)}
 	taken := object.Snapshot{Subvolume: "/srv/sub", Path: "/srv/.coppice-snapshots/s.1", Link: paths.SnapshotLink(session)}
@@ -125,6 +131,9 @@ func worlds() []world {
 		compose("base tree", tree, slices.Concat(overlay(paths.BaseTree(treeKey)), mounts(proc), inside(false))...),
 		compose("own tree", nil, slices.Concat([]object.Object{at(owner, object.GroupLayer, "tree", own), bound(own.Path)}, inside(false))...),
 		compose("snapshot", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "snapshot", taken), bound(taken.Path)}, inside(false))...),
+		compose("base device", device, slices.Concat(overlay(paths.Disk(object.BaseOwner(diskKey))), mounts(proc), inside(false))...),
+		compose("volume", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "volume", lv), mounted, bound(paths.Disk(owner))}, inside(false))...),
+		compose("volume below an overlay", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "volume", warned), mounted}, overlay(paths.Disk(owner)), inside(false))...),
 		compose("hooks and files", nil, slices.Concat(overlay("/srv/a"), mounts(proc), inside(false), tasks())...),
 		compose("expose tree", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts, proc), inside(true))...),
 		compose("expose fewer", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts), inside(true))...),

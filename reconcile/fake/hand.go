@@ -62,11 +62,14 @@ func (m *Machine) UnmountView(session string) {
 	}
 }
 
-// UnmountBase unmounts a base's image; the folder stays.
+// UnmountBase unmounts a base's image or block device; the folder stays.
 func (m *Machine) UnmountBase(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer m.settle()
+	if d := m.disks[object.BaseOwner(key)]; d != nil {
+		d.device = nil
+	}
 	if p := m.points[key]; p != nil {
 		p.loop = ""
 	}

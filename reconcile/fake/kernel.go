@@ -151,6 +151,14 @@ func (k *Kernel) Owners(context.Context) ([]object.Owner, error) {
 			found[object.SessionOwner(s)] = true
 		}
 	}
+	for o := range m.disks {
+		found[o] = true
+	}
+	for _, v := range m.volumes {
+		if l, err := object.ParseLabel(v.tag); err == nil && l.Controller == m.Controller {
+			found[l.Owner] = true
+		}
+	}
 	for _, text := range m.loops {
 		if l, err := object.ParseLabel(text); err == nil && l.Controller == m.Controller {
 			found[l.Owner] = true
@@ -163,10 +171,10 @@ func (k *Kernel) Owners(context.Context) ([]object.Owner, error) {
 
 var kindsOf = map[object.Class][]object.Kind{
 	object.Session: {
-		object.KindHome, object.KindSnapshot, object.KindTree, object.KindUpper, object.KindNamespace, object.KindMount,
+		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindUpper, object.KindNamespace, object.KindMount,
 		object.KindProcesses, object.KindView, object.KindFile, object.KindHook,
 	},
-	object.Base: {object.KindImage, object.KindTree},
+	object.Base: {object.KindImage, object.KindDisk, object.KindTree},
 }
 
 // Observe implements reconcile.Kernel.
@@ -185,6 +193,10 @@ func (k *Kernel) Observe(_ context.Context, owner object.Owner, desired []object
 			continue
 		}
 		if p := k.m.points[owner.Name]; kind == object.KindImage && p != nil && p.over {
+			w.Blind[kind] = "something is mounted there, which is not ours"
+			continue
+		}
+		if d := k.m.disks[owner]; kind == object.KindDisk && d != nil && d.over {
 			w.Blind[kind] = "something is mounted there, which is not ours"
 			continue
 		}

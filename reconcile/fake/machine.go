@@ -31,6 +31,8 @@ type Machine struct {
 	homes     map[string]*home       // by session
 	trees     map[object.Owner]*tree // unpacked archives
 	snapshots map[string]*layer      // by path; some are other people's
+	volumes   map[string]*volume     // LVM snapshots by group and name; some are other people's
+	disks     map[object.Owner]*disk // mounted block devices
 	loops     map[string]string      // label by device; some are other people's
 	points    map[string]*point      // mount points of images, by the base's key
 	pins      map[string]*space      // by file name; nil is a file without a namespace
@@ -62,6 +64,19 @@ type tree struct {
 type point struct {
 	loop string // mounted on it; "" if nothing is
 	over bool   // somebody else mounted over it
+}
+
+type volume struct {
+	tag    string // its label
+	active bool
+	layer  *layer
+}
+
+type disk struct {
+	note   object.Print // what it was made with
+	point  bool         // the mount point is there
+	device *layer       // what is mounted on it; nil if nothing is
+	over   bool         // somebody else mounted over it
 }
 
 type entry struct {
@@ -113,6 +128,7 @@ func New(sources ...string) *Machine {
 		homes:      map[string]*home{},
 		trees:      map[object.Owner]*tree{},
 		snapshots:  map[string]*layer{},
+		volumes:    map[string]*volume{},
 		marks:      map[string]bool{},
 	}
 	for _, s := range sources {
@@ -125,6 +141,10 @@ func New(sources ...string) *Machine {
 // powerOn leaves of a machine what is on its disks.
 func (m *Machine) powerOn() {
 	m.loops, m.points, m.pins = map[string]string{}, map[string]*point{}, map[string]*space{}
+	m.disks = map[object.Owner]*disk{}
+	for _, v := range m.volumes {
+		v.active = false
+	}
 	m.views, m.groups, m.processes = map[string]*view{}, map[string]bool{}, map[int]*process{}
 }
 
@@ -175,6 +195,16 @@ func (m *Machine) liveRoots() []*root {
 		}
 	}
 	return slices.Collect(maps.Keys(live))
+}
+
+// used reports whether a volume is mounted, or a live root stands on it.
+func (m *Machine) used(v *volume) bool {
+	for _, d := range m.disks {
+		if d.device == v.layer {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.liveRoots(), func(r *root) bool { return slices.Contains(r.on, v.layer) })
 }
 
 // remove notes a violation if a live root stands on what is about to go.

@@ -45,6 +45,10 @@ func (k *Kernel) observe(kind object.Kind, owner object.Owner, known []object.Ob
 			s.Print, s.Damage = l.Print, ""
 		}
 		return one(s)
+	case object.KindVolume:
+		return m.seeVolume(owner, known)
+	case object.KindDisk:
+		return m.seeDisk(owner)
 	case object.KindTree:
 		t := m.trees[owner]
 		switch {

@@ -39,6 +39,18 @@ func (m *Machine) State() string {
 			say("snapshot %s", path)
 		}
 	}
+	for name, v := range m.volumes {
+		if l, err := object.ParseLabel(v.tag); err == nil && l.Controller == m.Controller {
+			say("volume %s %s active=%t", name, v.tag, v.active)
+		}
+	}
+	for o, d := range m.disks {
+		device := "nothing"
+		if d.device != nil {
+			device = d.device.name
+		}
+		say("disk %s %s %s", o, d.note, device)
+	}
 	for _, label := range m.loops {
 		if l, err := object.ParseLabel(label); err == nil && l.Controller == m.Controller {
 			say("loop %s", label)
@@ -83,6 +95,11 @@ func (m *Machine) Foreign() string {
 	for path := range m.snapshots {
 		if strings.HasPrefix(path, "/foreign/") {
 			lines = append(lines, "snapshot "+path)
+		}
+	}
+	for name, v := range m.volumes {
+		if l, err := object.ParseLabel(v.tag); err != nil || l.Controller != m.Controller {
+			lines = append(lines, "volume "+name+" "+v.tag)
 		}
 	}
 	for device, label := range m.loops {

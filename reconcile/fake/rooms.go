@@ -19,6 +19,10 @@ func (k *Kernel) create(o object.Object, contents []object.Object) {
 		k.makeImage(o)
 	case object.Snapshot:
 		k.makeSnapshot(o)
+	case object.Volume:
+		k.makeVolume(o)
+	case object.Disk:
+		k.makeDisk(o)
 	case object.Tree:
 		k.makeTree(o)
 	case object.Upper:
@@ -47,6 +51,8 @@ func (k *Kernel) amend(o object.Object) {
 	switch spec := o.Spec.(type) {
 	case object.Home:
 		k.writeRecord(o)
+	case object.Volume:
+		k.amendVolume(o)
 	case object.Upper:
 		if h := k.home(o.Owner); !h.work {
 			k.effect(func() { h.work = true })
@@ -86,6 +92,10 @@ func (k *Kernel) destroy(seen object.Observed) {
 		k.dropImage(seen.Owner)
 	case object.KindSnapshot:
 		k.dropSnapshot(seen)
+	case object.KindVolume:
+		k.dropVolume(seen.Owner)
+	case object.KindDisk:
+		k.dropDisk(seen.Owner)
 	case object.KindTree:
 		k.dropTree(seen.Owner)
 	case object.KindUpper:

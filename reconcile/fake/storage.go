@@ -204,6 +204,14 @@ func (k *Kernel) resolve(path string) (*layer, string) {
 	if s := m.snapshots[path]; s != nil {
 		return s, ""
 	}
+	for o, d := range m.disks {
+		if path == m.Layout.Disk(o) {
+			if d.device == nil {
+				m.violation("a root was put on the empty mount point %s", path)
+			}
+			return d.device, ""
+		}
+	}
 	for key, p := range m.points {
 		if path == m.Layout.BaseMount(key) {
 			if p.loop == "" {

@@ -18,7 +18,7 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	defer m.settle()
 	h, v := m.homes[session], m.views[session]
 	pin, inside := m.live(session)
-	switch r.Intn(22) {
+	switch r.Intn(27) {
 	case 0:
 		if h != nil && (h.link != "" || !m.ownSnapshots()) {
 			h.record = nil
@@ -127,6 +127,31 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	case 21:
 		m.powerOn()
 		m.plant()
+	case 22:
+		for _, d := range m.disks {
+			d.device = nil
+		}
+	case 23:
+		for _, d := range m.disks {
+			d.device, d.point = nil, r.Intn(2) == 0
+			if !d.point && d.note == (object.Print{}) {
+				d.point = true
+			}
+		}
+	case 24:
+		for _, d := range m.disks {
+			d.over = true
+		}
+	case 25: // lvchange, as far as it lets one
+		for _, v := range m.volumes {
+			v.active = v.active && m.used(v)
+		}
+	case 26: // lvremove
+		for _, name := range m.volumesOf(object.SessionOwner(session)) {
+			if !m.used(m.volumes[name]) {
+				delete(m.volumes, name)
+			}
+		}
 	}
 }
 
@@ -140,6 +165,9 @@ func (m *Machine) Relieve() {
 	for _, p := range m.points {
 		p.over = false
 	}
+	for _, d := range m.disks {
+		d.over = false
+	}
 }
 
 // Plant puts other people's things on the machine, which look like ours.
@@ -151,6 +179,8 @@ func (m *Machine) Plant() {
 }
 
 func (m *Machine) plant() {
+	m.volumes["vg0/coppice.s.1"] = &volume{tag: "coppice/deadbeef/session/s#", active: true, layer: &layer{"a foreign volume"}}
+	m.volumes["vg0/coppice.s"] = &volume{tag: "mine", active: true, layer: &layer{"a foreign volume"}}
 	m.loops["/dev/loop900"] = "coppice/deadbeef/base/0123456789ab#"
 	m.loops["/dev/loop901"] = "/srv/base.img"
 	m.groups["deadbeef/s"] = true

@@ -14,6 +14,7 @@ import (
 	"coppice.dev/reconcile/driver"
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/btrfs"
+	"coppice.dev/reconcile/kernel/disk"
 	"coppice.dev/reconcile/kernel/files"
 	"coppice.dev/reconcile/kernel/home"
 	"coppice.dev/reconcile/kernel/hook"
@@ -21,6 +22,7 @@ import (
 	"coppice.dev/reconcile/kernel/inspect"
 	"coppice.dev/reconcile/kernel/journal"
 	"coppice.dev/reconcile/kernel/lease"
+	"coppice.dev/reconcile/kernel/lvm"
 	"coppice.dev/reconcile/kernel/namespace"
 	"coppice.dev/reconcile/kernel/processes"
 	"coppice.dev/reconcile/kernel/rmtree"
@@ -67,7 +69,7 @@ func Open(cfg Config) (*Kernel, error) {
 	for _, folder := range []struct {
 		path string
 		mode fs.FileMode
-	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}, {l.Leases(), 0o700}} {
+	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}, {l.Disks(), 0o700}, {l.Leases(), 0o700}} {
 		if err := os.MkdirAll(folder.path, folder.mode); err != nil {
 			return nil, fault.Disk("prepare folder", err)
 		}
@@ -104,10 +106,14 @@ func (k *Kernel) open(cfg Config) error {
 	if err := k.group.FindStrays(); err != nil {
 		return err
 	}
+	volumes := &lvm.Reports{Tool: new(lvm.Tool)}
+	k.inspector.Volumes = volumes
 	k.drivers = map[object.Kind]driver.Driver{
 		object.KindHome:      home.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindImage:     image.Driver{Layout: k.layout, Controller: controller},
 		object.KindSnapshot:  btrfs.Driver{Layout: k.layout, Remove: rmtree.Remove},
+		object.KindVolume:    lvm.New(controller, volumes),
+		object.KindDisk:      disk.Driver{Layout: k.layout},
 		object.KindTree:      tree.Driver{Layout: k.layout, Trashed: k.poke, Progress: cfg.Progress},
 		object.KindUpper:     upper.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindNamespace: namespace.Namespaces{Room: k.room},
@@ -124,10 +130,10 @@ func (k *Kernel) open(cfg Config) error {
 // which they are looked at: the home first, since it remembers the others.
 var kindsOf = map[object.Class][]object.Kind{
 	object.Session: {
-		object.KindHome, object.KindSnapshot, object.KindTree, object.KindUpper, object.KindNamespace, object.KindMount,
+		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindUpper, object.KindNamespace, object.KindMount,
 		object.KindProcesses, object.KindView, object.KindFile, object.KindHook,
 	},
-	object.Base: {object.KindImage, object.KindTree},
+	object.Base: {object.KindImage, object.KindDisk, object.KindTree},
 }
 
 // Owners implements reconcile.Kernel.
@@ -194,6 +200,7 @@ func ofKind(list []object.Object, kind object.Kind) []object.Object {
 var limits = map[object.Kind]time.Duration{
 	object.KindFile:  time.Minute,
 	object.KindImage: time.Minute,
+	object.KindDisk:  time.Minute,
 }
 
 // Do implements reconcile.Kernel.

@@ -86,6 +86,34 @@ func (l Layout) BaseMounts() string { return filepath.Join(l.Run, "bases") }
 // BaseMount is the mount of a base's image.
 func (l Layout) BaseMount(key string) string { return filepath.Join(l.BaseMounts(), key) }
 
+// Disks is the folder of mounted block devices.
+func (l Layout) Disks() string { return filepath.Join(l.Run, "disks") }
+
+// Disk is where an owner's block device is mounted. The name holds a dot, which
+// is in no session's and in no base's name.
+func (l Layout) Disk(o object.Owner) string {
+	return filepath.Join(l.Disks(), string(o.Class)+"."+o.Name)
+}
+
+// DiskNote is a link that leads nowhere; its text says what the mount at Disk was
+// made with.
+func (l Layout) DiskNote(o object.Owner) string {
+	return filepath.Join(l.Disks(), notePrefix+filepath.Base(l.Disk(o)))
+}
+
+const notePrefix = "note."
+
+// ParseDisk reads whose disk is mounted in the folder of that name, or whose note
+// has it.
+func ParseDisk(name string) (object.Owner, bool) {
+	class, rest, found := strings.Cut(strings.TrimPrefix(name, notePrefix), ".")
+	o, err := object.ParseOwner(class + "/" + rest)
+	if !found || err != nil || strings.Contains(rest, ".") || o.Class == object.Base && !IsBase(rest) {
+		return object.Owner{}, false
+	}
+	return o, true
+}
+
 // Pins is the folder of the namespaces' pins: a mount of its own with private
 // propagation, since the kernel refuses to pin a namespace anywhere else.
 func (l Layout) Pins() string { return filepath.Join(l.Run, "ns") }

@@ -31,6 +31,22 @@ func TestPinNames(t *testing.T) {
 	}
 }
 
+func TestDiskNames(t *testing.T) {
+	l := layout.Layout{State: "/state", Run: "/run"}
+	for _, o := range []object.Owner{object.SessionOwner("a-b"), object.SessionOwner("note"), object.BaseOwner("0123456789ab")} {
+		for _, path := range []string{l.Disk(o), l.DiskNote(o)} {
+			if got, ok := layout.ParseDisk(filepath.Base(path)); !ok || got != o || filepath.Dir(path) != l.Disks() {
+				t.Errorf("%s read as %v, %t", path, got, ok)
+			}
+		}
+	}
+	for _, foreign := range []string{"", "mine", "session", "session.", ".a", "base.mine", "session.a.b", "other.a", "note.note.session.a", "note"} {
+		if o, ok := layout.ParseDisk(foreign); ok {
+			t.Errorf("%q was taken for that of %s", foreign, o)
+		}
+	}
+}
+
 func TestIsBase(t *testing.T) {
 	for name, want := range map[string]bool{
 		"0123456789ab": true, "": false, "0123456789abc": false, "0123456789AB": false, "lost+found": false, "lost+found12": false,

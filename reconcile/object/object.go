@@ -17,6 +17,8 @@ const (
 	KindHome      Kind = "Home"
 	KindImage     Kind = "Image"
 	KindSnapshot  Kind = "Snapshot"
+	KindVolume    Kind = "Volume"
+	KindDisk      Kind = "Disk"
 	KindTree      Kind = "Tree"
 	KindUpper     Kind = "Upper"
 	KindNamespace Kind = "Namespace"
@@ -128,6 +130,8 @@ var specs = map[Kind]func([]byte) (Spec, error){
 	KindHome:      parse[Home],
 	KindImage:     parse[Image],
 	KindSnapshot:  parse[Snapshot],
+	KindVolume:    parse[Volume],
+	KindDisk:      parse[Disk],
 	KindTree:      parse[Tree],
 	KindUpper:     parse[Upper],
 	KindNamespace: parse[Namespace],

@@ -62,6 +62,46 @@ func (Snapshot) Kind() Kind { return KindSnapshot }
 // Identity implements Spec.
 func (s Snapshot) Identity() Spec { return s }
 
+// Volume is an LVM snapshot of a logical volume, taken for one session.
+type Volume struct {
+	Group  string `json:"group"`  // of volumes
+	Origin string `json:"origin"` // the logical volume that the snapshot is of
+	Name   string `json:"name"`   // the snapshot's
+	// Size is what a thick snapshot may hold of changes: bytes, or a share of the
+	// origin's size in percent, as 20%; "" is a thin one, which takes what it needs
+	// from its pool.
+	Size     string   `json:"size,omitempty"`
+	ReadOnly bool     `json:"readOnly,omitempty"`
+	Options  []string `json:"options,omitempty"` // of lvcreate(8)
+	// Threshold is how full a snapshot, or the pool that it lies in, may be before
+	// that is told of, in percent.
+	Threshold int `json:"threshold,omitempty"`
+}
+
+// Kind implements Spec.
+func (Volume) Kind() Kind { return KindVolume }
+
+// Identity implements Spec.
+func (v Volume) Identity() Spec {
+	v.Threshold = 0
+	return v
+}
+
+// Disk is the file system on a block device, mounted.
+type Disk struct {
+	Device   string   `json:"device"`
+	FSType   string   `json:"fsType"`
+	ReadOnly bool     `json:"readOnly,omitempty"`
+	Options  []string `json:"options,omitempty"`
+	Path     string   `json:"path"` // where it is mounted
+}
+
+// Kind implements Spec.
+func (Disk) Kind() Kind { return KindDisk }
+
+// Identity implements Spec.
+func (d Disk) Identity() Spec { return d }
+
 // Tree is an archive, unpacked.
 type Tree struct {
 	Archive  string       `json:"archive"`

@@ -31,6 +31,9 @@ type Observed struct {
 	// Failing says what is wrong with it that no step can mend: it is left as it
 	// is, and told of.
 	Failing string
+	// FailingReason is a condition's reason for it, in CamelCase; a disk that fails
+	// if empty.
+	FailingReason string
 	// Name is what people know it by: /dev/loop3, a path.
 	Name string
 	// Note is a remark for people, such as why an optional mount was left out.

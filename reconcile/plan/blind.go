@@ -13,6 +13,8 @@ var groupsOf = map[object.Kind]object.Group{
 	object.KindHome:      object.GroupHome,
 	object.KindImage:     object.GroupDevice,
 	object.KindSnapshot:  object.GroupDevice,
+	object.KindVolume:    object.GroupDevice,
+	object.KindDisk:      object.GroupLayer,
 	object.KindTree:      object.GroupLayer,
 	object.KindUpper:     object.GroupWrite,
 	object.KindNamespace: object.GroupRoot,

@@ -92,6 +92,7 @@ type view map[object.Owner]mounts
 type mounts struct {
 	pin             string
 	published, root uint64
+	disk            uint64
 	deaf            bool // listening to it could not begin
 }
 
@@ -127,7 +128,7 @@ func (w Watcher) follow(e ear, before view, notify func(object.Owner)) view {
 	return now
 }
 
-// look reads the folders of pins, views and mounted images.
+// look reads the folders of pins, views, and mounted images and disks.
 func (w Watcher) look() view {
 	now := view{}
 	for _, name := range names(w.Layout.Pins()) {
@@ -140,6 +141,14 @@ func (w Watcher) look() view {
 	for _, key := range names(w.Layout.BaseMounts()) {
 		if id := mountedAt(w.Layout.BaseMount(key)); id != 0 {
 			now[object.BaseOwner(key)] = mounts{root: id}
+		}
+	}
+	for _, name := range names(w.Layout.Disks()) {
+		owner, is := layout.ParseDisk(name)
+		if id := mountedAt(w.Layout.Disk(owner)); is && id != 0 {
+			m := now[owner]
+			m.disk = id
+			now[owner] = m
 		}
 	}
 	return now

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/filesystem"
 	"coppice.dev/reconcile/kernel/holders"
 	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/layout"
@@ -161,9 +162,10 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	if err := alone(file, device.Name(), spec); err != nil {
 		return err
 	}
-	mount, err := mountDevice(device.Name(), spec)
+	how := filesystem.Spec{Type: spec.FSType, ReadOnly: spec.ReadOnly, Options: spec.Options}
+	mount, err := filesystem.Mount(device.Name(), how)
 	if err != nil {
-		return explain(spec, device, err)
+		return filesystem.Explain("image "+spec.File, how, device, err)
 	}
 	defer unix.Close(mount)
 	// An image may hold set-uid programs of any age: what sessions show of it,
@@ -174,15 +176,7 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	if err := os.MkdirAll(spec.Path, 0o755); err != nil {
 		return fault.Disk("make mount point", err)
 	}
-	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, spec.Path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("attach mount of %s to %s: %w", spec.File, spec.Path, err)
-	}
-	// A mount that lands on a shared one becomes shared itself.
-	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
-	if err := unix.MountSetattr(mount, "", unix.AT_EMPTY_PATH, &private); err != nil {
-		return fmt.Errorf("make mount of %s private: %w", spec.File, err)
-	}
-	return nil
+	return filesystem.Attach(mount, spec.Path)
 }
 
 // open opens the image and makes sure that it is the one that was admitted.
@@ -219,65 +213,6 @@ func open(spec object.Image) (*os.File, error) {
 		}
 	}
 	return file, nil
-}
-
-// mountDevice returns a detached mount of the file system on the device.
-func mountDevice(device string, spec object.Image) (int, error) {
-	context, err := unix.Fsopen(spec.FSType, unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(context)
-	if err := unix.FsconfigSetString(context, "source", device); err != nil {
-		return -1, err
-	}
-	options := spec.Options
-	if spec.ReadOnly {
-		options = append([]string{"ro"}, options...)
-	}
-	if spec.FSType == "xfs" {
-		// Images are copied, and xfs refuses a second one of the same UUID.
-		options = append([]string{"nouuid"}, options...)
-	}
-	var attributes int
-	for _, o := range options {
-		if a, is := mountAttributes[o]; is {
-			attributes |= a
-			continue
-		}
-		name, value, hasValue := strings.Cut(o, "=")
-		if hasValue {
-			err = unix.FsconfigSetString(context, name, value)
-		} else {
-			err = unix.FsconfigSetFlag(context, name)
-		}
-		if err != nil {
-			return -1, said(context, fmt.Errorf("option %s: %w", o, err))
-		}
-	}
-	if err := unix.FsconfigCreate(context); err != nil {
-		return -1, said(context, err)
-	}
-	if spec.ReadOnly {
-		attributes |= unix.MOUNT_ATTR_RDONLY
-	}
-	return unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, attributes)
-}
-
-// mountAttributes are the options that belong to the mount, not the file system.
-var mountAttributes = map[string]int{
-	"nosuid": unix.MOUNT_ATTR_NOSUID, "nodev": unix.MOUNT_ATTR_NODEV, "noexec": unix.MOUNT_ATTR_NOEXEC,
-	"noatime": unix.MOUNT_ATTR_NOATIME, "nodiratime": unix.MOUNT_ATTR_NODIRATIME, "strictatime": unix.MOUNT_ATTR_STRICTATIME,
-	"nosymfollow": unix.MOUNT_ATTR_NOSYMFOLLOW, "relatime": 0, "rw": 0, "defaults": 0,
-}
-
-// said adds what the kernel wrote about an error to the context.
-func said(context int, err error) error {
-	buffer := make([]byte, 1024)
-	if n, readErr := unix.Read(context, buffer); readErr == nil && n > 0 {
-		return fmt.Errorf("%w (%s)", err, strings.TrimPrefix(strings.TrimSpace(string(buffer[:n])), "e "))
-	}
-	return err
 }
 
 // Amend implements driver.Driver; nothing of an image can be changed in place.

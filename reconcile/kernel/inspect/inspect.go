@@ -17,13 +17,14 @@ import (
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/btrfs"
 	"coppice.dev/reconcile/kernel/diskimage"
+	"coppice.dev/reconcile/kernel/lvm"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/spec"
 )
 
 // Source returns the facts of a source that a session can be grown from.
-func Source(_ context.Context, s spec.Source) (compile.Facts, error) {
-	facts, err := look(s)
+func Source(ctx context.Context, s spec.Source, volumes *lvm.Reports) (compile.Facts, error) {
+	facts, err := look(ctx, s, volumes)
 	if places := compile.PlacesOf(spec.ChrootSpec{Source: s}); err == nil && len(places) == 1 {
 		facts.Places = []compile.Place{place(places[0].Path)}
 	}
@@ -44,7 +45,7 @@ func place(path string) compile.Place {
 	return p
 }
 
-func look(s spec.Source) (compile.Facts, error) {
+func look(ctx context.Context, s spec.Source, volumes *lvm.Reports) (compile.Facts, error) {
 	switch {
 	case s.Directory != nil:
 		return compile.Facts{}, directory(s.Directory.Path)
@@ -58,16 +59,20 @@ func look(s spec.Source) (compile.Facts, error) {
 		return facts, err
 	case s.Loopback != nil:
 		return image(*s.Loopback)
+	case s.BlockDevice != nil:
+		return device(s.BlockDevice.Path, s.BlockDevice.FSType)
+	case s.LVMSnapshot != nil:
+		return volume(ctx, *s.LVMSnapshot, volumes)
 	case s.BtrfsSnapshot != nil:
 		folder, err := btrfs.Open(s.BtrfsSnapshot.Subvolume)
 		if err == nil {
 			folder.Close()
 		}
 		return compile.Facts{}, err
-	default:
+	default: // the home of a newer version remembers it
 		return compile.Facts{}, &fault.Fault{
 			Reason: fault.SourceUnusable, Doing: "look at the chroot's source",
-			Err: errors.New("this kind is not supported by this version"), Hint: "use directory, file, loopback or btrfsSnapshot",
+			Err: errors.New("this kind is not supported by this version"), Hint: "use a newer one",
 		}
 	}
 }

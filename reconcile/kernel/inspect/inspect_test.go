@@ -69,10 +69,10 @@ func TestSource(t *testing.T) {
 		{"which partition", loop(spec.LoopbackSource{Path: whole}), fault.WrongFileSystem, "partition: 1"},
 		{"offset beyond", loop(spec.LoopbackSource{Path: part, Offset: 1 << 40}), fault.WrongFileSystem, "no file system"},
 		{"no subvolume", spec.Source{BtrfsSnapshot: &spec.BtrfsSnapshotSource{Subvolume: dir}}, fault.WrongFileSystem, "no btrfs subvolume"},
-		{"nothing", spec.Source{}, fault.SourceUnusable, "not supported"},
+		{"nothing", spec.Source{}, fault.SourceUnusable, "newer one"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			facts, err := inspect.Source(t.Context(), row.source)
+			facts, err := inspect.Source(t.Context(), row.source, nil)
 			if row.reason == "" {
 				must(t, err)
 				if row.source.Loopback != nil && (facts.FSType != "squashfs" || !facts.ReadOnly || facts.Contents.Inode == 0) {

@@ -10,6 +10,7 @@ import (
 
 	"coppice.dev/reconcile/compile"
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/lvm"
 	"coppice.dev/spec"
 )
 
@@ -21,6 +22,9 @@ const patience = 8 * time.Second
 // call that hangs in the kernel cannot be called back, so it is left hanging,
 // and no other is made into the same source before it returns.
 type Inspector struct {
+	// Volumes tells of logical volumes.
+	Volumes *lvm.Reports
+
 	mu      sync.Mutex
 	hanging map[string]int // calls that are out of time, by source
 }
@@ -41,7 +45,7 @@ func (i *Inspector) Source(ctx context.Context, s spec.Source) (compile.Facts, e
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		facts, err := Source(ctx, s)
+		facts, err := Source(ctx, s, i.Volumes)
 		answered <- answer{facts, err}
 	}()
 	timer := time.NewTimer(patience)
@@ -96,6 +100,10 @@ func pathOf(s spec.Source) string {
 		return s.File.Path
 	case s.Loopback != nil:
 		return s.Loopback.Path
+	case s.BlockDevice != nil:
+		return s.BlockDevice.Path
+	case s.LVMSnapshot != nil:
+		return s.LVMSnapshot.VolumeGroup + "/" + s.LVMSnapshot.LogicalVolume
 	case s.BtrfsSnapshot != nil:
 		return s.BtrfsSnapshot.Subvolume
 	default:

@@ -1,0 +1,189 @@
+package lvm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Volume is a logical volume as lvs(8) tells of it.
+type Volume struct {
+	Group, Name, UUID string
+	Tags              []string
+	Origin            string // what it is a snapshot of
+	Pool              string // the thin pool that it lies in
+	Size              int64  // bytes
+	// Data and Metadata are how full it is, in percent: a thick snapshot's store, a
+	// pool's data and metadata. 0 if lvs does not tell.
+	Data, Metadata float64
+	Active         bool
+	// Invalid is set for a thick snapshot that overflowed.
+	Invalid bool
+	// Health is lv_attr's ninth sign: '-' is well, 'p' lacks a disk, 'F' failed, 'D'
+	// has no room left (lvs(8)).
+	Health byte
+}
+
+// Path is where the device of the volume is, if it is active.
+func (v Volume) Path() string { return "/dev/" + v.Group + "/" + v.Name }
+
+// Report is all volumes of a machine at one time.
+type Report []Volume
+
+// Find returns the volume of that name.
+func (r Report) Find(group, name string) (Volume, bool) {
+	i := slices.IndexFunc(r, func(v Volume) bool { return v.Group == group && v.Name == name })
+	if i < 0 {
+		return Volume{}, false
+	}
+	return r[i], true
+}
+
+// HasGroup reports whether the volume group has any volume.
+func (r Report) HasGroup(group string) bool {
+	return slices.ContainsFunc(r, func(v Volume) bool { return v.Group == group })
+}
+
+// columns are what lvs is asked for; parse reads them by their names.
+const columns = "vg_name,lv_name,lv_uuid,lv_tags,origin,pool_lv,lv_size,data_percent,metadata_percent,lv_active,lv_snapshot_invalid,lv_attr"
+
+// parse reads what lvs --reportformat json printed, sizes in bytes.
+func parse(text []byte) (Report, error) {
+	var printed struct {
+		Report []struct {
+			LV []struct {
+				Group    string `json:"vg_name"`
+				Name     string `json:"lv_name"`
+				UUID     string `json:"lv_uuid"`
+				Tags     string `json:"lv_tags"`
+				Origin   string `json:"origin"`
+				Pool     string `json:"pool_lv"`
+				Size     string `json:"lv_size"`
+				Data     string `json:"data_percent"`
+				Metadata string `json:"metadata_percent"`
+				Active   string `json:"lv_active"`
+				Invalid  string `json:"lv_snapshot_invalid"`
+				Attr     string `json:"lv_attr"`
+			} `json:"lv"`
+		} `json:"report"`
+	}
+	if err := json.Unmarshal(text, &printed); err != nil {
+		return nil, fmt.Errorf("read lvm's report: %w", err)
+	}
+	if len(printed.Report) == 0 {
+		// A report that failed looks like a smaller world.
+		return nil, fmt.Errorf("read lvm's report: there is none in %q", text[:min(len(text), 80)])
+	}
+	var volumes Report
+	for _, part := range printed.Report {
+		for _, lv := range part.LV {
+			v := Volume{Group: lv.Group, Name: lv.Name, UUID: lv.UUID, Origin: lv.Origin, Pool: lv.Pool, Health: '-'}
+			if lv.Tags != "" {
+				v.Tags = strings.Split(lv.Tags, ",")
+			}
+			var err error
+			if v.Size, err = strconv.ParseInt(lv.Size, 10, 64); err != nil {
+				return nil, fmt.Errorf("read lvm's report on %s/%s: size: %w", v.Group, v.Name, err)
+			}
+			if v.Data, err = percentage(lv.Data); err == nil {
+				v.Metadata, err = percentage(lv.Metadata)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read lvm's report on %s/%s: percentage: %w", v.Group, v.Name, err)
+			}
+			v.Active = strings.HasPrefix(lv.Active, "active")
+			v.Invalid = lv.Invalid == "snapshot invalid"
+			if len(lv.Attr) >= 9 {
+				v.Health = lv.Attr[8]
+			}
+			volumes = append(volumes, v)
+		}
+	}
+	return volumes, nil
+}
+
+// percentage reads a figure that lvs may leave empty.
+func percentage(text string) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// freshness is for how long a report serves the looks that come after it: those
+// of one pass over many sessions. What this program changes ends it at once.
+const freshness = time.Second
+
+// Reports asks lvm for reports, one for all who ask at the same time.
+type Reports struct {
+	Tool *Tool
+
+	mu      sync.Mutex
+	last    Report
+	at      time.Time
+	changes int // by this program
+	asking  *question
+}
+
+// question is a look that is under way.
+type question struct {
+	changes  int
+	answered chan struct{}
+	report   Report
+	err      error
+}
+
+// Changed makes every report that was asked for before this one too old.
+func (r *Reports) Changed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes++
+	r.at = time.Time{}
+}
+
+// Look returns all volumes.
+func (r *Reports) Look(ctx context.Context) (Report, error) {
+	for {
+		r.mu.Lock()
+		if !r.at.IsZero() && time.Since(r.at) < freshness {
+			defer r.mu.Unlock()
+			return r.last, nil
+		}
+		q := r.asking
+		stale := q != nil && q.changes != r.changes
+		if q == nil {
+			q = &question{changes: r.changes, answered: make(chan struct{})}
+			r.asking = q
+			go r.ask(context.WithoutCancel(ctx), q)
+		}
+		r.mu.Unlock()
+		select {
+		case <-q.answered:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if !stale {
+			return q.report, q.err
+		}
+	}
+}
+
+func (r *Reports) ask(ctx context.Context, q *question) {
+	text, err := r.Tool.run(ctx, "", "lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "--options", columns)
+	if err == nil {
+		q.report, err = parse(text)
+	}
+	q.err = explain("look at logical volumes", err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asking = nil
+	if q.err == nil && q.changes == r.changes {
+		r.last, r.at = q.report, time.Now()
+	}
+	close(q.answered)
+}

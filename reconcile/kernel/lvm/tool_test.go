@@ -1,0 +1,139 @@
+package lvm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/fault"
+)
+
+// script is a tool that runs a shell script in the place of lvm, to do what a
+// sound machine does not: hang, or fail in a certain way.
+func script(t *testing.T, text string) *Tool {
+	t.Helper()
+	path := t.TempDir() + "/lvm"
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Tool{Program: path, Patience: time.Minute}
+}
+
+func TestWords(t *testing.T) {
+	for said, want := range map[string]fault.Reason{
+		`Volume group "novg" not found`:                                                      fault.SourceMissing,
+		"Snapshot origin LV nobase not found in Volume group vg0.":                           fault.SourceMissing,
+		`Volume group "vg0" has insufficient free space (3 extents): 5 required.`:            fault.NoSpace,
+		"Free space in pool vg0/pool is above threshold, new volumes are not allowed.":       fault.SourceUnusable,
+		`Cannot create new thin volume, free space in thin pool vg0/pool reached threshold.`: fault.NoSpace,
+		`Logical Volume "x" already exists in volume group "vg0"`:                            fault.TargetUnusable,
+		"Logical volume vg0/x contains a filesystem in use.":                                 fault.Busy,
+		"Logical volume vg0/x is used by another device.":                                    fault.Busy,
+		"/dev/mapper/control: open failed: No such device":                                   fault.KernelTooOld,
+		"snapshot: Required device-mapper target(s) not detected in your kernel.":            fault.KernelTooOld,
+		"lvcreate: unrecognized option '--nonsense'":                                         fault.SourceUnusable,
+		"something new": fault.SourceUnusable,
+	} {
+		tool := script(t, "echo \"  WARNING: other things\" >&2; echo '  "+strings.ReplaceAll(said, "'", "'\\''")+"' >&2; exit 5")
+		_, err := tool.run(t.Context(), "vg0", "lvcreate")
+		failed, is := errors.AsType[*Failed](err)
+		if !is || failed.Code != 5 || failed.Said != strings.TrimSuffix(said, ".") {
+			t.Errorf("%s: %v", said, err)
+		}
+		if got := fault.ReasonOf(explain("do it", err)); got != want {
+			t.Errorf("%s: %s, want %s", said, got, want)
+		}
+	}
+}
+
+// TestHang has lvm hang: who asked is told in time, nobody else waits in that group
+// for long, other groups go on, and it is not killed.
+func TestHang(t *testing.T) {
+	gate := t.TempDir() + "/gate"
+	if err := unix.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool := script(t, `case $2 in hang) read x < `+gate+`; echo done;; *) echo quick;; esac`)
+	tool.Patience = 50 * time.Millisecond
+	_, err := tool.run(t.Context(), "vg0", "lvcreate", "hang")
+	if fault.ReasonOf(err) != fault.TimedOut || !strings.Contains(err.Error(), "lvm lvcreate") || !strings.Contains(err.Error(), "pid ") {
+		t.Errorf("a command that hangs: %v", err)
+	}
+	if _, err := tool.run(t.Context(), "vg0", "lvremove", "quick"); fault.ReasonOf(err) != fault.TimedOut || !strings.Contains(err.Error(), "lvm lvcreate") {
+		t.Errorf("the next in its group: %v", err)
+	}
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	tool.Patience = time.Minute
+	if _, err := tool.run(ended, "vg0", "lvremove", "quick"); err == nil || err.Error() != "enough" {
+		t.Errorf("nobody wants it any more: %v", err)
+	}
+	if out, err := tool.run(t.Context(), "vg1", "lvs", "quick"); err != nil || string(out) != "quick\n" {
+		t.Errorf("another group: %q, %v", out, err)
+	}
+	open, err := os.OpenFile(gate, os.O_RDWR, 0) // for reading, too, so that it does not wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if _, err := open.WriteString("go on\n"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := tool.run(t.Context(), "vg0", "lvremove", "quick"); err != nil || string(out) != "quick\n" {
+		t.Errorf("when it has ended: %q, %v", out, err)
+	}
+}
+
+func TestNotInstalled(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	places := Places
+	Places = nil
+	defer func() { Places = places }()
+	tool := new(Tool)
+	if _, err := tool.run(t.Context(), "vg0", "lvs"); fault.ReasonOf(err) != fault.ToolMissing || !strings.Contains(err.Error(), "package lvm2") || tool.Installed() {
+		t.Errorf("no lvm: %v", err)
+	}
+}
+
+// TestReports has many ask at once, and one ask after a change.
+func TestReports(t *testing.T) {
+	counter := t.TempDir() + "/asked"
+	reports := &Reports{Tool: script(t, `echo >> `+counter+`; sleep 0.2; echo '{"report":[{"lv":[]}]}'`)}
+	asked := func() int {
+		text, err := os.ReadFile(counter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(text)
+	}
+	look := func() {
+		if _, err := reports.Look(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	done := make(chan struct{})
+	for range 20 {
+		go func() { look(); done <- struct{}{} }()
+	}
+	for range 20 {
+		<-done
+	}
+	if n := asked(); n != 1 {
+		t.Errorf("lvs was run %d times for 20 who asked at once", n)
+	}
+	reports.Changed()
+	look()
+	if n := asked(); n != 2 {
+		t.Errorf("lvs was run %d times, with a change between", n)
+	}
+	reports.Tool = script(t, "echo '{\"report\":[]}'")
+	reports.Changed()
+	if _, err := reports.Look(t.Context()); err == nil {
+		t.Error("a report of nothing was believed")
+	}
+}
