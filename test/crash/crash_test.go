@@ -2,11 +2,11 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 
+	"coppice.dev/test/built"
 	"coppice.dev/test/crash/tracer"
 )
 
@@ -20,14 +20,12 @@ func TestCrash(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
 	}
-	daemon := t.TempDir() + "/coppiced"
-	build := exec.Command("go", "build", "-o", daemon, "coppice.dev/cmd/coppiced")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	bin, err := built.Commands(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	p := proof{
-		daemon: daemon, folder: t.TempDir(), kinds: kinds, phases: allPhases, most: 2,
+		daemon: bin + "/coppiced", folder: t.TempDir(), kinds: kinds, phases: allPhases, most: 2,
 		jobs: runtime.NumCPU(), progress: func(line string) { t.Log(line) },
 	}
 	report, err := p.run(t.Context())

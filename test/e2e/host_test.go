@@ -20,6 +20,7 @@ import (
 
 	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/status"
+	"coppice.dev/test/built"
 )
 
 // bin is the folder of the binaries under test.
@@ -36,12 +37,9 @@ func build(m *testing.M) int {
 	if err := os.Chmod(dir, 0o755); err != nil { // others than root use them too
 		panic(err)
 	}
-	cmd := exec.Command("go", "build", "-o", dir+"/", "./cmd/...")
-	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("build: %v\n%s", err, out))
+	if bin, err = built.Commands(dir); err != nil {
+		panic(err)
 	}
-	bin = dir
 	return m.Run()
 }
 

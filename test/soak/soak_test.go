@@ -3,11 +3,11 @@ package main
 import (
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"coppice.dev/spec"
+	"coppice.dev/test/built"
 )
 
 // TestSoak is a thin cut of `make soak`: one story, of a few hundred steps at
@@ -16,11 +16,9 @@ func TestSoak(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
 	}
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+"/", "./cmd/...")
-	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	bin, err := built.Commands(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	var out strings.Builder
 	if err := run(t.Context(), options{bin: bin, folder: t.TempDir(), minutes: 0.2, seed: 9}, &out); err != nil {
