@@ -3,6 +3,7 @@
 // kernels have.
 //
 //	vm image                   make the image, if it is not there
+//	vm test PACKAGES...        run the tests of packages; without any, of all that depend on the kernel
 //	vm run PROGRAM ARGS...     run a program as root; its output and exit code come back
 //	go test -exec 'go run coppice.dev/test/vm run' ./reconcile/...
 //
@@ -28,11 +29,12 @@ import (
 var commands = map[string]func(ctx context.Context, args []string) (int, error){
 	"image": imageCommand,
 	"run":   runCommand,
+	"test":  testCommand,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: vm image|run [flags] ...; `vm COMMAND -help` lists the flags")
+		fmt.Fprintln(os.Stderr, "usage: vm image|run|test [flags] ...; `vm COMMAND -help` lists the flags")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

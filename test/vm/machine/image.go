@@ -30,6 +30,9 @@ type Image struct {
 	Release string
 }
 
+// Name tells images apart.
+func (i Image) Name() string { return filepath.Base(i.folder) }
+
 func (i Image) vmlinux() string   { return filepath.Join(i.folder, "vmlinux") }
 func (i Image) initramfs() string { return filepath.Join(i.folder, "initramfs") }
 func (i Image) root() string      { return filepath.Join(i.folder, "root.squashfs") }

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"coppice.dev/test/built"
+	"coppice.dev/test/vm/machine"
+	"coppice.dev/test/vm/wire"
+)
+
+// suite are the packages whose tests depend on the kernel, the longest first, so
+// that nobody waits for one that began last.
+var suite = []string{
+	"./test/e2e", "./reconcile/kernel/...", "./reconcile/conformance", "./controller/...", "./cmd/...", "./manifests", "./status", "./reconcile",
+	"./test/crash/...",
+}
+
+// rest is what is run with -all only.
+var rest = []string{"./test/soak"}
+
+// one is the tests of one package.
+type one struct {
+	path, folder, binary string
+	key                  string // of its result
+	output               bytes.Buffer
+	done                 *wire.Done
+}
+
+// testCommand runs the tests and says what go test says.
+func testCommand(ctx context.Context, args []string) (int, error) {
+	flags := flag.NewFlagSet("test", flag.ExitOnError)
+	all := flags.Bool("all", false, "run also what takes long")
+	fresh := flags.Bool("fresh", false, "run also what passed before and has not changed")
+	run := flags.String("run", "", "only the tests that match this `pattern`; nothing is remembered")
+	verbose := flags.Bool("v", false, "say what each test does")
+	limit := flags.Duration("limit", 20*time.Minute, "how long the machine may live")
+	parallel := flags.Int("parallel", 2, "how many packages at the same time")
+	console := flags.String("console", "", "keep the kernel's words in this `file`")
+	_ = flags.Parse(args) // ends the program
+	began := time.Now()
+	k, err := newKit(ctx, false)
+	if err != nil {
+		return failed, err
+	}
+	defer k.close()
+	patterns := flags.Args()
+	if len(patterns) == 0 {
+		patterns = suite
+		if *all {
+			patterns = slices.Concat(suite, rest)
+		}
+	}
+	packages, err := k.tests(ctx, patterns)
+	if err != nil {
+		return failed, err
+	}
+	remembered := *run == "" && !*verbose
+	if remembered {
+		if err := k.keys(packages, *all); err != nil {
+			return failed, err
+		}
+	}
+	var todo []*one
+	passed := 0
+	for _, p := range packages {
+		if remembered && !*fresh && k.passed(p.key) {
+			fmt.Printf("ok  \t%s\t(cached)\n", p.path)
+			passed++
+			continue
+		}
+		todo = append(todo, p)
+	}
+	if len(todo) > 0 {
+		r, err := k.job(todo, *parallel, *run, *verbose, *all)
+		if err != nil {
+			return failed, err
+		}
+		if r.Console = *console; r.Console == "" {
+			r.Console = filepath.Join(k.work, "console")
+		}
+		r.Said = func(m wire.Message) { k.said(m, todo, remembered) }
+		limited, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("it took longer than %v", *limit))
+		defer cancel()
+		if err := r.Do(limited); err != nil {
+			for _, p := range todo {
+				if p.done == nil && p.output.Len() > 0 {
+					fmt.Printf("%s\n    %s did not end\n", p.output.Bytes(), p.path)
+				}
+			}
+			return failed, broken(err, r.Console)
+		}
+	}
+	for _, p := range todo {
+		if p.done != nil && p.done.Code == 0 {
+			passed++
+		}
+	}
+	say("%d of %d packages passed on Linux %s in %v", passed, len(packages), k.image.Release, time.Since(began).Round(time.Second))
+	if passed < len(packages) {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// said takes in what the guest says about the packages.
+func (k *kit) said(m wire.Message, todo []*one, remember bool) {
+	switch {
+	case m.Hello != nil:
+		say("Linux %s started in %v; %d packages to test", m.Hello.Kernel, m.Hello.Boot.Round(10*time.Millisecond), len(todo))
+	case m.Output != nil:
+		todo[m.Output.Step].output.Write(m.Output.Data)
+	case m.Done != nil:
+		p := todo[m.Done.Step]
+		p.done = m.Done
+		took := fmt.Sprintf("%.3fs", m.Done.Took.Seconds())
+		if m.Done.Code != 0 {
+			fmt.Printf("%s%s\nFAIL\t%s\t%s\n", p.output.Bytes(), m.Done.Why, p.path, took)
+			return
+		}
+		if text := bytes.TrimSuffix(bytes.TrimSpace(p.output.Bytes()), []byte("PASS")); len(text) > 0 {
+			fmt.Printf("%s", text)
+		}
+		fmt.Printf("ok  \t%s\t%s\n", p.path, took)
+		if remember {
+			k.remember(p.key)
+		}
+	}
+}
+
+// tests builds the tests of the packages, and the commands that they use.
+func (k *kit) tests(ctx context.Context, patterns []string) ([]*one, error) {
+	list := exec.CommandContext(ctx, "go", append([]string{"list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}`}, patterns...)...)
+	list.Dir, list.Env, list.Stderr = k.module, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	text, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the packages: %w", err)
+	}
+	var packages []*one
+	var paths []string
+	for line := range strings.Lines(string(text)) {
+		path, folder, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if path == "" {
+			continue
+		}
+		packages = append(packages, &one{path: path, folder: folder, binary: filepath.Join(k.work, filepath.Base(path)+".test")})
+		paths = append(paths, path)
+	}
+	// go list sorts; the given order is what is wanted.
+	slices.SortStableFunc(packages, func(a, b *one) int { return place(patterns, a.path) - place(patterns, b.path) })
+	if err := k.build(ctx, append([]string{"test", "-c", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", k.work + "/"}, paths...)...); err != nil {
+		return nil, err
+	}
+	return packages, k.build(ctx, "build", "-trimpath", "-buildvcs=false", "-o", k.commands()+"/", "./cmd/...", "./test/crash")
+}
+
+// commands is the folder of the programs that tests use.
+func (k *kit) commands() string { return filepath.Join(k.work, "commands") }
+
+// place is the number of the pattern that the path matches.
+func place(patterns []string, path string) int {
+	for i, pattern := range patterns {
+		prefix := strings.TrimSuffix(strings.TrimPrefix(pattern, "./"), "/...")
+		if relative := strings.TrimPrefix(path, "coppice.dev/"); relative == prefix || strings.HasPrefix(relative, prefix+"/") && strings.HasSuffix(pattern, "...") {
+			return i
+		}
+	}
+	return len(patterns)
+}
+
+var unsafeInNames = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`)
+
+// job is what the machine is to do.
+func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) (machine.Run, error) {
+	files, err := k.sources()
+	if err != nil {
+		return machine.Run{}, err
+	}
+	files["commands"] = k.commands()
+	job := wire.Job{Parallel: parallel}
+	for _, p := range packages {
+		relative, err := filepath.Rel(k.module, p.folder)
+		if err != nil {
+			return machine.Run{}, err
+		}
+		name := "tests/" + unsafeInNames.ReplaceAllString(relative, "-")
+		files[name] = p.binary
+		args := []string{wire.JobRoot + "/" + name, "-test.timeout=8m"}
+		if !all {
+			args = append(args, "-test.short")
+		}
+		if run != "" {
+			args = append(args, "-test.run="+run)
+		}
+		if verbose {
+			args = append(args, "-test.v")
+		}
+		job.Steps = append(job.Steps, wire.Step{
+			Name: p.path, Args: args, Dir: filepath.Join(wire.JobRoot, "src", relative), Timeout: 10 * time.Minute,
+			Env: []string{built.Variable + "=" + wire.JobRoot + "/commands"},
+		})
+	}
+	return machine.Run{Image: k.image, Guest: k.guest, Job: job, Files: files, Megabytes: 3072}, nil
+}
