@@ -16,7 +16,7 @@ func TestUIDIsFoundInWhatWasMade(t *testing.T) {
 		want    string
 	}{
 		"a snapshot": {chroot: spec.ChrootSpec{Source: spec.Source{BtrfsSnapshot: &spec.BtrfsSnapshotSource{Subvolume: "/srv/b"}}}, want: "uid"},
-		"a volume": {chroot: spec.ChrootSpec{Source: spec.Source{LVMSnapshot: &spec.LVMSnapshotSource{VolumeGroup: "vg", LogicalVolume: "lv", Thin: true}}}, want: "uid"},
+		"a volume":   {chroot: spec.ChrootSpec{Source: spec.Source{LVMSnapshot: &spec.LVMSnapshotSource{VolumeGroup: "vg", LogicalVolume: "lv", Thin: true}}}, want: "uid"},
 		"a hook": {
 			chroot:  spec.ChrootSpec{Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}},
 			profile: spec.ProfileSpec{Hooks: []spec.Hook{{Name: "h", Command: []string{"true"}}}}, want: "uid",

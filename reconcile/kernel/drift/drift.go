@@ -118,10 +118,11 @@ func (w Watcher) follow(e ear, before view, notify func(object.Owner)) view {
 		}
 	}
 	for owner, was := range before {
-		if _, still := now[owner]; !still {
-			if was.pin != "" {
-				e.forget(owner.Name)
-			}
+		m, still := now[owner]
+		if was.pin != "" && m.pin == "" {
+			e.forget(owner.Name) // its disk may be there yet, and must not be held
+		}
+		if !still {
 			notify(owner)
 		}
 	}

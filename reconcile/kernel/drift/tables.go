@@ -27,9 +27,12 @@ func newTables() (*tables, error) {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	t := &tables{epoll: epoll, files: map[int]*os.File{}, names: map[int]string{}, fds: map[string]int{}}
-	host, err := os.Open("/proc/self/mountinfo")
+	// Not by os.Open: Go's runtime would poll the file, too, and whoever polls it
+	// first is told of a change, the other is not.
+	const path = "/proc/self/mountinfo"
+	host, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		t.host, err = t.add(host)
+		t.host, err = t.add(os.NewFile(uintptr(host), path))
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.close())

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -155,6 +157,11 @@ func (d *Driver) Create(ctx context.Context, o object.Object, _ []object.Object)
 	defer d.Reports.Changed()
 	_, err := d.Reports.Tool.run(ctx, spec.Group, creation(spec, label.String())...)
 	if err == nil {
+		// The snapshot of a volume that is not active is not either.
+		if _, statErr := os.Stat("/dev/" + spec.Group + "/" + spec.Name); errors.Is(statErr, fs.ErrNotExist) {
+			d.Reports.Changed()
+			return d.Amend(ctx, o)
+		}
 		return nil
 	}
 	doing := fmt.Sprintf("take snapshot of %s/%s", spec.Group, spec.Origin)
@@ -279,7 +286,7 @@ func trouble(v Volume, all Report, threshold int) (reason, message string) {
 		if of > 0 {
 			figures += " of " + size(of)
 		}
-		reason, message = string(fault.NoSpace), fmt.Sprintf("%s is full to %s; %s", what, figures, remedy)
+		reason, message = string(fault.NoSpace), fmt.Sprintf("%s full: %s; %s", figures, what, remedy)
 	}
 	sick := func(v Volume) {
 		switch v.Health {

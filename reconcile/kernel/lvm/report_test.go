@@ -67,11 +67,11 @@ func TestTrouble(t *testing.T) {
 		reason       fault.Reason
 		words        []string
 	}{
-		"thick, near its end":      {volume: thick, threshold: 80, reason: fault.NoSpace, words: []string{"/dev/vg/s", "81.5% of 1.5 GiB", "lvextend --size +1G vg/s"}},
+		"thick, near its end":      {volume: thick, threshold: 80, reason: fault.NoSpace, words: []string{"81.5% of 1.5 GiB full: the snapshot /dev/vg/s", "lvextend --size +1G vg/s"}},
 		"thick, below":             {volume: thick, threshold: 82},
 		"thick, nobody asks":       {volume: thick},
 		"thin, its own does not":   {volume: thin, pool: pool, threshold: 80},
-		"thin, the pool's data":    {volume: thin, pool: with(pool, func(p *Volume) { p.Data = 80 }), threshold: 80, reason: fault.NoSpace, words: []string{"thin pool vg/pool", "80% of 10 GiB"}},
+		"thin, the pool's data":    {volume: thin, pool: with(pool, func(p *Volume) { p.Data = 80 }), threshold: 80, reason: fault.NoSpace, words: []string{"80% of 10 GiB full: the thin pool vg/pool"}},
 		"thin, the pool's records": {volume: thin, pool: with(pool, func(p *Volume) { p.Metadata = 93 }), threshold: 80, reason: fault.NoSpace, words: []string{"metadata", "93%", "--poolmetadatasize"}},
 		"thin, the pool is full":   {volume: thin, pool: with(pool, func(p *Volume) { p.Health = 'D' }), threshold: 80, reason: fault.NoSpace, words: []string{"no room left"}},
 		"thin, read-only records":  {volume: thin, pool: with(pool, func(p *Volume) { p.Health = 'M' }), threshold: 80, reason: fault.DiskFailing, words: []string{"read-only"}},
