@@ -5,12 +5,18 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/kernel/lvm"
 	"coppice.dev/reconcile/object"
 )
+
+// groups counts the volume groups that tests made.
+var groups atomic.Int32
 
 // volumeGroup makes a volume group of the test's own on a loop device, with a volume
 // "thick", a thin pool "pool" and a volume "thin" in it, all with a small root.
@@ -24,7 +30,7 @@ func (h *host) volumeGroup() string {
 			h.t.Fatal(err)
 		}
 	}
-	name := fmt.Sprintf("coppice%d", os.Getpid())
+	name := fmt.Sprintf("coppice%d.%d", os.Getpid(), groups.Add(1))
 	h.root("root")
 	image := h.t.TempDir() + "/disk.img" // no image of a session's
 	h.shell("truncate -s 1G " + image)
@@ -33,8 +39,7 @@ func (h *host) volumeGroup() string {
 		h.end(unix.SIGKILL)
 		h.shell(`for d in $(awk '$1 ~ "^/dev/mapper/` + name + `" {print $2}' /proc/mounts); do umount -l $d; done
 for ns in $(ls run/ns 2>/dev/null); do umount -l run/ns/$ns; done; udevadm settle 2>/dev/null || true
-vgs ` + name + ` >/dev/null 2>&1 || exit 0
-lvchange -qy -an ` + name + ` >/dev/null 2>&1 || true; vgremove -ffy ` + name + ` >/dev/null 2>&1 || true`)
+for i in 1 2 3 4 5 6 7 8; do vgs ` + name + ` >/dev/null 2>&1 || exit 0; vgremove -ffy ` + name + ` >/dev/null 2>&1 || sleep 0.5; done`)
 	})
 	h.shell(`vgcreate -q ` + name + ` ` + disk + ` >/dev/null 2>&1
 lvcreate -qy -L 64M -n thick ` + name + ` >/dev/null 2>&1
@@ -78,7 +83,7 @@ func TestLVM(t *testing.T) {
 	for _, name := range all {
 		want := "small\nmine\n"
 		if name == "read-only" {
-			want = "small\nsmall\n"
+			want = strings.Repeat("small\n", 2)
 		}
 		if got := h.exec(name, "cat /etc/motd; (echo mine > /etc/motd) 2>/dev/null; sync; cat /etc/motd"); got != want {
 			t.Errorf("%s: %q", name, got)
@@ -215,7 +220,7 @@ func TestLVMThatFills(t *testing.T) {
 	h.exec("a", "dd if=/dev/urandom of=/big bs=1024k count=14 conv=fsync 2>/dev/null")
 	degraded := func(name string, words ...string) {
 		t.Helper()
-		h.until(name+" is Degraded", func() bool { return strings.Contains(h.do("get", "sessions"), "Degraded") })
+		h.until(name+" is Degraded", func() bool { return strings.Contains(h.do("get", "session", name), "Degraded") })
 		tells(t, h.do("get", "session", name, "-o", "wide"), append(words, "Degraded")...)
 	}
 	degraded("a", "% of 32 MiB full: the snapshot /dev/"+group+"/coppice.a.", "lvextend --size +1G")
@@ -239,5 +244,44 @@ func TestLVMThatFills(t *testing.T) {
 	})
 	if !h.logged("overflowed, and what was written is lost") {
 		t.Error("nobody was told")
+	}
+}
+
+// TestLVMThatHangs holds the lock of a volume group, as a command does that waits
+// for a disk: its session says so, others are not held up, and it goes on when the
+// lock is free.
+func TestLVMThatHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for as long as coppiced is patient")
+	}
+	h := newHost(t)
+	group := h.volumeGroup()
+	h.start()
+	h.write("a.yaml", session("a", thin(group)))
+	h.ready("a")
+	lock, err := os.OpenFile("/run/lock/lvm/V_"+group, os.O_CREATE|os.O_RDWR, 0o600)
+	must(t, err)
+	defer lock.Close()
+	must(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
+	h.write("b.yaml", session("b", thin(group)))
+	h.write("c.yaml", session("c", directory(h.base+"/root")))
+	h.ready("c")
+	h.exec("a", "true") // who is inside notices nothing
+	deadline := time.Now().Add(lvm.Patience + moment)
+	for !strings.Contains(h.do("get", "session", "b", "-o", "wide"), "it is not killed") {
+		if time.Now().After(deadline) {
+			t.Fatal(h.do("get", "session", "b", "-o", "wide"))
+		}
+		time.Sleep(time.Second)
+	}
+	tells(t, h.do("get", "session", "b", "-o", "wide"), "wait for lvm", "pid ", "dmsetup")
+	h.remove("c.yaml")
+	h.gone("c")
+	must(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
+	h.ready("a", "b")
+	h.shell("rm m/*")
+	h.gone("a", "b")
+	if got := h.volumes(group); got != "pool thick thin\n" {
+		t.Errorf("left: %s", got)
 	}
 }

@@ -47,7 +47,7 @@ type command struct {
 }
 
 // Failed is an lvm command that said no.
-type Failed struct {
+type Failed struct { //nolint:errname // what it is, not that it is an error
 	Command string // the first word
 	Code    int
 	Said    string // its words, warnings left out, on one line
