@@ -21,6 +21,8 @@ CRASHFLAGS ?=
 MINUTES    ?= 2
 SEED       ?= 0
 KEEP       ?= 0
+# How often `make powercut` cuts the power.
+CUTS       ?= 20
 # Which benchmarks `make bench` runs, and how.
 BENCH      ?= .
 BENCHFLAGS ?= -benchtime=1s -count=1
@@ -44,8 +46,21 @@ vet: ## gofmt and go vet
 	$(GO) vet ./...
 
 .PHONY: test
-test: vet ## gofmt, vet, and all tests with the race detector; as root, on the real kernel
+test: vet ## gofmt, vet, and all tests with the race detector; as root, on the real kernel and on 6.1
 	$(GO) test -race -timeout 10m ./...
+	@$(MAKE) --no-print-directory test-vm
+
+# Debian 12 with its kernel 6.1 in a virtual machine, which has device-mapper. What
+# passed is not run again as long as nothing that it depends on has changed.
+.PHONY: test-vm
+test-vm: ## the tests that depend on the kernel, crashes of LVM, and power cuts, in a virtual machine
+	@began=$$(date +%s); $(GO) build -o bin/vm ./test/vm; \
+	bin/vm test; bin/vm crash -most 1; bin/vm powercut -n 2 -reboots 1 -longest 8s; \
+	echo "test-vm took $$(( $$(date +%s) - began )) s"
+
+.PHONY: powercut
+powercut: deps ## cut the power of a virtual machine under load CUTS times
+	@$(GO) run ./test/vm powercut -fresh -n $(CUTS)
 
 # The linters are Go tools with a module of their own, so that what they need
 # never mixes with what Coppice needs. The first build takes about two minutes.

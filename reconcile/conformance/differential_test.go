@@ -10,7 +10,10 @@ import (
 // the two cannot be told apart.
 func TestTheyCannotBeToldApart(t *testing.T) {
 	machine := onThisMachine(t)
-	taken := 0
+	taken, sequences := 0, sequences
+	if testing.Short() {
+		sequences /= 6
+	}
 	for seed := range int64(sequences) {
 		memory, m := inMemory()
 		taken += conformance.Compare(t, seed, 25, memory, machine, func() bool { return len(m.Violations()) > 0 })

@@ -126,7 +126,7 @@ func TestHooksThatGoWrong(t *testing.T) {
 		{"it fails", spec.Hook{Command: []string{"/bin/sh", "-c", "echo out; echo no luck >&2; exit 5"}}, "no luck"},
 		{"it is not there", spec.Hook{Command: []string{"/no/such"}}, "no such program"},
 		{"it may not be run", spec.Hook{Command: []string{"/etc/passwd"}}, "chmod +x"},
-		{"it takes too long", spec.Hook{Command: []string{"/bin/sleep", "100"}, Timeout: &metav1.Duration{Duration: 50 * time.Millisecond}}, "longer timeout"},
+		{"it takes too long", spec.Hook{Command: []string{"/bin/sleep", "100"}, Timeout: &metav1.Duration{Duration: time.Second}}, "longer timeout"},
 		{"it leaves a child behind", spec.Hook{Command: []string{"/bin/sh", "-c", "sleep 100 & exit 1"}}, "exit status 1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -61,6 +61,9 @@ func (h *host) remove() error {
 	for _, e := range mounttable.Below(table, h.base) {
 		_ = unix.Unmount(e.Mountpoint, unix.MNT_DETACH) // some go with others
 	}
+	if err := h.script(h.kind.release); err != nil {
+		return fmt.Errorf("give back what %s took; the folder %s is kept: %w", h.kind.name, h.base, err)
+	}
 	if table, err = mounttable.Host(); err != nil {
 		return err
 	}
@@ -70,10 +73,13 @@ func (h *host) remove() error {
 	return os.RemoveAll(h.base)
 }
 
+// group is the name of the prefix's own volume group.
+func (h *host) group() string { return filepath.Base(h.base) }
+
 // script runs a script in the prefix. It ends at the first error.
 func (h *host) script(text string) error {
 	cmd := exec.Command("/bin/sh", "-ec", text)
-	cmd.Dir = h.base
+	cmd.Dir, cmd.Env = h.base, append(os.Environ(), "VG="+h.group())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
@@ -89,7 +95,7 @@ func (h *host) write(text string) error {
 		}
 		return nil
 	}
-	return os.WriteFile(path, []byte(strings.ReplaceAll(text, "$", h.base)), 0o644)
+	return os.WriteFile(path, []byte(strings.NewReplacer("$", h.base, "@", h.group()).Replace(text)), 0o644)
 }
 
 // args is the command that converges once, unless the daemon is to watch.

@@ -11,8 +11,10 @@ type kind struct {
 	name string
 	// prepare is a script that makes the sources, in the prefix.
 	prepare string
+	// release is a script that gives back what prepare took of the machine.
+	release string
 	// begin and update are the manifests before and after a change; $ stands for
-	// the prefix.
+	// the prefix, @ for the name of a volume group of its own.
 	begin, update string
 	// sessions are the names of the sessions.
 	sessions []string
@@ -25,6 +27,8 @@ type kind struct {
 	// watched has a daemon tried that watches its folders, as in life; the others
 	// converge once, which is the same path with a clear end.
 	watched bool
+	// mapped is set when the kernel has to have device-mapper.
+	mapped bool
 	// busy leaves a process in the first session when it ends.
 	busy bool
 }
@@ -44,6 +48,16 @@ const grow = `
 mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/srv
 cp /bin/busybox root/bin/; ln -s busybox root/bin/sh; echo small >root/etc/motd
 `
+
+// volumes makes a volume group with a thick and a thin volume that hold the root.
+const volumes = `
+truncate -s 512M disk.img; disk=$(losetup --find --show disk.img)
+{ vgcreate -q $VG $disk; lvcreate -qy -L 32M -n thick $VG; lvcreate -qy --type thin-pool -L 128M -n pool $VG; lvcreate -qy --type thin -V 32M --thinpool pool -n thin $VG; } >/dev/null 2>&1
+mkfs.ext4 -q -d root /dev/$VG/thick; mkfs.ext4 -q -d root /dev/$VG/thin
+`
+
+const release = `for i in 1 2 3 4 5 6 7 8; do vgs $VG >/dev/null 2>&1 || break; vgremove -ffy $VG >/dev/null 2>&1 || sleep 0.5; done
+for disk in $(losetup --noheadings --output NAME --associated disk.img); do losetup --detach $disk; done`
 
 func names() []string {
 	var all []string
@@ -97,6 +111,31 @@ btrfs -q subvolume create pool/golden; cp -a root/. pool/golden`,
 		update: session("a", "chroot: {source: {btrfsSnapshot: {subvolume: $/pool/golden}}}", "expose: Tree") +
 			session("c", "chroot: {source: {btrfsSnapshot: {subvolume: $/pool/golden}}}"),
 		damage: "umount -l PIN; btrfs -q subvolume delete pool/.coppice-snapshots/b* || btrfs -q subvolume delete pool/.coppice-snapshots/*b*",
+	},
+	{
+		name: "block-device", sessions: []string{"a", "b"}, shifting: true,
+		prepare: grow + `truncate -s 16M a.img b.img; mkfs.ext4 -q -d root a.img; mkfs.ext4 -q -d root b.img
+ln -s $(losetup --find --show a.img) shared; ln -s $(losetup --find --show b.img) own`,
+		release: "for device in shared own; do if [ -e $device ]; then losetup --detach $(readlink $device); fi; done",
+		begin: session("a", "chroot: {source: {blockDevice: {path: $/shared}}}") +
+			session("b", "chroot: {source: {blockDevice: {path: $/own}}, union: {type: none}}"),
+		update: session("a", "chroot: {source: {blockDevice: {path: $/shared}}}", "expose: None") +
+			session("c", "chroot: {source: {blockDevice: {path: $/shared, mountOptions: [noatime]}}}"),
+		damage: "umount -l PIN; umount -l run/disks/base.*",
+	},
+	{
+		name: "lvm-thick", sessions: []string{"a", "b"}, shifting: true, mapped: true, prepare: grow + volumes, release: release,
+		begin: session("a", "chroot: {source: {lvmSnapshot: {volumeGroup: @, logicalVolume: thick, size: 16Mi}}}") +
+			session("b", "chroot: {source: {lvmSnapshot: {volumeGroup: @, logicalVolume: thick, size: 50%}}, union: {type: overlay}}"),
+		update: session("a", "chroot: {source: {lvmSnapshot: {volumeGroup: @, logicalVolume: thick, size: 16Mi}}}", "expose: None") +
+			session("c", "chroot: {source: {lvmSnapshot: {volumeGroup: @, logicalVolume: thick, size: 16Mi}}}"),
+		damage: "umount -l PIN; umount -l run/disks/session.b",
+	},
+	{
+		name: "lvm-thin", sessions: []string{"a"}, shifting: true, mapped: true, busy: true, prepare: grow + volumes, release: release,
+		begin:  session("a", "chroot: {source: {lvmSnapshot: {volumeGroup: @, logicalVolume: thin, thin: true}}}"),
+		update: session("a", "chroot: {source: {lvmSnapshot: {volumeGroup: @, logicalVolume: thin, thin: true, readOnly: true}}, union: {type: overlay}}", "updateStrategy: Recreate"),
+		damage: "umount -l PIN; umount -l run/disks/session.a; lvchange -qy -an $(lvs --noheadings -o lv_path $VG | grep coppice.a) || true",
 	},
 	{
 		name: "mounts-and-hooks", prepare: grow + "mkdir -p share/deep cache; echo shared >share/deep/file\n", sessions: []string{"a"}, busy: true,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +35,7 @@ const faultsKept = 3
 
 // choose takes the names from the command line; none are all.
 func (p *proof) choose(kindNames, phaseNames string) error {
-	p.kinds, p.phases = kinds, allPhases
+	p.kinds, p.phases = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.mapped && !mapper() }), allPhases
 	if kindNames != "" {
 		p.kinds = nil
 		for name := range strings.SplitSeq(kindNames, ",") {
@@ -56,6 +57,9 @@ func (p *proof) choose(kindNames, phaseNames string) error {
 	}
 	return nil
 }
+
+// mapper reports whether the kernel has device-mapper.
+func mapper() bool { _, err := os.Stat("/sys/class/misc/device-mapper"); return err == nil }
 
 // part is one phase of one kind.
 type part struct {

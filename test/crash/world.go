@@ -54,6 +54,15 @@ func (h *host) world() (string, error) {
 			add("loop: %s", strings.TrimSpace(line))
 		}
 	}
+	if h.kind.mapped {
+		volumes, err := exec.Command("lvs", "--noheadings", "--separator", " ", "--options", "lv_name,origin,lv_active,lv_permissions,lv_tags", h.group()).Output()
+		if err != nil {
+			return "", fmt.Errorf("list logical volumes: %w", err)
+		}
+		for line := range strings.Lines(string(volumes)) {
+			add("volume: %s", strings.TrimSpace(line))
+		}
+	}
 	for _, group := range h.groups() {
 		add("cgroup: %s", group)
 	}
@@ -125,9 +134,9 @@ func (h *host) tree(folder string, add func(string, ...any)) error {
 		switch {
 		case strings.HasPrefix(path, h.base+"/run/ns/"), strings.HasPrefix(path, h.base+"/run/status/"), path == h.base+"/run/coppiced.json", path == h.base+"/run/coppiced.sock":
 			return nil // their names and contents are looked at elsewhere
-		case folder == "run" && (filepath.Base(path) == "root" || filepath.Dir(path) == h.base+"/run/bases"):
+		case folder == "run" && (filepath.Base(path) == "root" || filepath.Dir(path) == h.base+"/run/bases" || e.IsDir() && filepath.Dir(path) == h.base+"/run/disks"):
 			add("folder: %s", path)
-			return fs.SkipDir // a view, or a base
+			return fs.SkipDir // a view, or a base, or a disk
 		case e.IsDir() && filepath.Base(filepath.Dir(path)) == "work":
 			return fs.SkipDir // the kernel's
 		}
@@ -208,6 +217,7 @@ var drawn = []struct {
 	{regexp.MustCompile(`"admitted":"[^"]*"`), `"admitted":"T"`},
 	// Since Linux 6.6 an overlay says this only as long as its upper is new.
 	{regexp.MustCompile(`,uuid=on\b`), ""},
+	{regexp.MustCompile(`(/run/disks/note\.\S+ \S+ \S+) [0-9]+`), "${1} MOUNT"},
 	{regexp.MustCompile(`subvolid=[0-9]+`), "subvolid=N"},
 	{regexp.MustCompile(`thread-self/fd/[0-9]+`), "thread-self/fd/N"},
 	{regexp.MustCompile(`mnt:\[[0-9]+\]`), "mnt:[N]"},
@@ -220,7 +230,7 @@ var shifted = []struct {
 	with string
 }{
 	{regexp.MustCompile(`[0-9a-f]{12}\.[0-9a-f]{12}\b`), "PRINT"},
-	{regexp.MustCompile(`\b(bases?/)[0-9a-f]{12}\b`), "${1}KEY"},
+	{regexp.MustCompile(`\b(bases?[/.])[0-9a-f]{12}\b`), "${1}KEY"},
 	{regexp.MustCompile(`"mtime":[0-9]+`), `"mtime":T`},
 	{regexp.MustCompile(`"inode":[1-9][0-9]*`), `"inode":I`},
 }
@@ -238,7 +248,7 @@ func (h *host) plain(text string) string {
 			text = d.what.ReplaceAllString(text, d.with)
 		}
 	}
-	return strings.ReplaceAll(text, h.base, "$")
+	return strings.NewReplacer(h.base, "$", h.group(), "@").Replace(text)
 }
 
 // difference names the lines that one of two worlds has more often.

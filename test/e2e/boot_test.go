@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +40,9 @@ func (h *host) powerCut() {
 	h.kill()
 	groups, err := filepath.Glob("/sys/fs/cgroup/*/coppice-" + id)
 	must(h.t, err)
+	if own := "/sys/fs/cgroup/coppice-" + id; dirExists(own) {
+		groups = append(groups, own) // with version 2 alone
+	}
 	for _, group := range groups {
 		must(h.t, os.WriteFile(group+"/cgroup.kill", []byte("1"), 0))
 		h.until("the cgroups are gone", func() bool { return removeGroups(group) == nil })
@@ -48,7 +52,12 @@ func (h *host) powerCut() {
 	for _, e := range mounttable.Below(table, h.run) {
 		must(h.t, unix.Unmount(e.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 	}
-	h.until("the loop devices are gone", func() bool { return h.loopsOfImages() == 0 })
+	// Another test's namespace may hold a copy of their mounts for as long as it runs.
+	for deadline := time.Now().Add(4 * moment); h.loopsOfImages() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.t.Fatal("the loop devices stay")
+		}
+	}
 	must(h.t, os.RemoveAll(h.run))
 	h.anotherBoot()
 }
@@ -76,6 +85,11 @@ func (h *host) loopsOfImages() int {
 	out, err := exec.Command("losetup", "--all", "--noheadings", "--output", "BACK-FILE").Output()
 	must(h.t, err)
 	return strings.Count(string(out), h.base) - strings.Count(string(out), h.base+"/pool.img")
+}
+
+func dirExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // removeGroups removes a cgroup and those below it.
@@ -408,10 +422,15 @@ func TestBootWithADamagedState(t *testing.T) {
 		h.same(d.name+": the second time", before, h.picture())
 		h.powerCut()
 	}
-	for _, d := range list {
+	tried := 0
+	for i, d := range list {
+		if testing.Short() && i%6 != 0 {
+			continue // each of them takes as long as a boot
+		}
 		boot(d)
+		tried++
 	}
-	t.Logf("%d ways to damage a state folder", len(list))
+	t.Logf("%d of %d ways to damage a state folder", tried, len(list))
 	h.shell("rm m/*")
 	h.sweep()
 	h.shell("umount pool")
@@ -462,7 +481,9 @@ func TestTheSecondPassDoesNothing(t *testing.T) {
 		itself := strings.Contains(call, h.run+"/status/") || strings.Contains(call, h.run+"/coppiced.json") || strings.Contains(call, h.run+"/.coppiced.json") ||
 			name == "tgkill" || name == "ioctl" && !strings.Contains(call, "LOOP_") || strings.Contains(call, "LOOP_GET_STATUS64") ||
 			name == "unshare" && strings.Contains(call, "CLONE_FS") || name == "execve" && strings.Contains(call, bin+"/coppiced") ||
-			name == "mount" && strings.Contains(call, "MS_PRIVATE")
+			name == "mount" && strings.Contains(call, "MS_PRIVATE") ||
+			// Whether a process is there, and what lvm says there is, under its own locks.
+			name == "pidfd_send_signal" && strings.Contains(call, ", 0, NULL") || name == "execve" && strings.Contains(call, `"lvs"`) || strings.Contains(call, "/run/lock/lvm/")
 		if !itself {
 			t.Errorf("it changes something: %s", call)
 		}

@@ -9,6 +9,7 @@ import (
 // TestSocketInTheWay starts where the socket cannot be made: sessions are kept
 // all the same, people are told, and the socket is made when it can be.
 func TestSocketInTheWay(t *testing.T) {
+	patient(t)
 	h := newHost(t)
 	must(t, os.MkdirAll(h.run+"/coppiced.sock/somebodys", 0o755))
 	h.start()

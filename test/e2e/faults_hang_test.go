@@ -37,6 +37,7 @@ func (h *host) hung(path string) (abort func()) {
 
 // TestFaultHungSource has sources on a file system that does not answer.
 func TestFaultHungSource(t *testing.T) {
+	patient(t)
 	t.Parallel()
 	h := newHost(t)
 	root := h.root("root")
@@ -177,6 +178,7 @@ func TestFaultServerDies(t *testing.T) {
 
 // TestFaultHungTar has a tar that never ends.
 func TestFaultHungTar(t *testing.T) {
+	patient(t)
 	t.Parallel()
 	h := newHost(t)
 	root := h.root("root")
@@ -213,6 +215,7 @@ func TestFaultHungTar(t *testing.T) {
 // TestFaultHungHook has hooks that never end: one with little time, and one with
 // much.
 func TestFaultHungHook(t *testing.T) {
+	patient(t)
 	t.Parallel()
 	h := newHost(t)
 	root := h.root("root")

@@ -69,6 +69,14 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
+// patient marks a test that spends its time waiting, for what no kernel decides.
+func patient(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long, and is the same with every kernel")
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -251,9 +251,7 @@ func TestLVMThatFills(t *testing.T) {
 // for a disk: its session says so, others are not held up, and it goes on when the
 // lock is free.
 func TestLVMThatHangs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for as long as coppiced is patient")
-	}
+	patient(t)
 	h := newHost(t)
 	group := h.volumeGroup()
 	h.start()

@@ -279,6 +279,7 @@ func TestSchrootAutomatic(t *testing.T) {
 
 // TestSchrootBetter holds what schroot 1.6.13 does wrong, and this does not.
 func TestSchrootBetter(t *testing.T) {
+	patient(t)
 	h := newHost(t)
 	h.chroots()
 	image := "apiVersion: coppice.dev/v1alpha1\nkind: Chroot\nmetadata: {name: NAME}\nspec: {source: {SOURCE}}\n"

@@ -10,6 +10,7 @@ import (
 // TestRunIsInterrupted ends coppice run from outside: its session goes all the
 // same, even if the command does not heed the signal.
 func TestRunIsInterrupted(t *testing.T) {
+	patient(t)
 	h := newHost(t)
 	root := h.root("root")
 	h.start()

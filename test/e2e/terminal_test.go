@@ -217,6 +217,7 @@ func TestTerminal(t *testing.T) {
 
 // TestTerminalIsRestored ends coppice in all ways that leave it a chance.
 func TestTerminalIsRestored(t *testing.T) {
+	patient(t)
 	h := newHost(t)
 	h.start()
 	h.write("a.yaml", session("s", directory(h.furnished("root"))))

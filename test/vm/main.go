@@ -4,6 +4,8 @@
 //
 //	vm image                   make the image, if it is not there
 //	vm test PACKAGES...        run the tests of packages; without any, of all that depend on the kernel
+//	vm powercut -n 20          cut the power under load that often, and reboot
+//	vm crash -most 10          kill the daemon at its system calls, for the kinds of LVM
 //	vm run PROGRAM ARGS...     run a program as root; its output and exit code come back
 //	go test -exec 'go run coppice.dev/test/vm run' ./reconcile/...
 //
@@ -27,14 +29,16 @@ import (
 
 // commands are what the first argument may be. They return the exit code.
 var commands = map[string]func(ctx context.Context, args []string) (int, error){
-	"image": imageCommand,
-	"run":   runCommand,
-	"test":  testCommand,
+	"image":    imageCommand,
+	"run":      runCommand,
+	"test":     testCommand,
+	"powercut": powercutCommand,
+	"crash":    crashCommand,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: vm image|run|test [flags] ...; `vm COMMAND -help` lists the flags")
+		fmt.Fprintln(os.Stderr, "usage: vm image|run|test|powercut|crash [flags] ...; `vm COMMAND -help` lists the flags")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

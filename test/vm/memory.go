@@ -19,25 +19,34 @@ import (
 
 // keys names the packages' results.
 func (k *kit) keys(packages []*one, all bool) error {
-	common := sha256.New()
-	fmt.Fprintln(common, k.image.Name(), all)
-	if err := add(common, k.guest); err != nil {
+	common, err := k.key("tests", fmt.Sprint(all))
+	if err != nil {
 		return err
-	}
-	for _, folder := range []string{k.commands(), k.module} {
-		if err := addFolder(common, folder); err != nil {
-			return fmt.Errorf("read what tests depend on: %w", err)
-		}
 	}
 	for _, p := range packages {
 		own := sha256.New()
-		fmt.Fprintln(own, p.path, hex.EncodeToString(common.Sum(nil)))
+		fmt.Fprintln(own, p.path, common)
 		if err := add(own, p.binary); err != nil {
 			return err
 		}
 		p.key = hex.EncodeToString(own.Sum(nil))
 	}
 	return nil
+}
+
+// key names what the commands do in the guest, when they are called in a way.
+func (k *kit) key(way ...string) (string, error) {
+	common := sha256.New()
+	fmt.Fprintln(common, k.image.Name(), way)
+	if err := add(common, k.guest); err != nil {
+		return "", err
+	}
+	for _, folder := range []string{k.commands(), k.module} {
+		if err := addFolder(common, folder); err != nil {
+			return "", fmt.Errorf("read what tests depend on: %w", err)
+		}
+	}
+	return hex.EncodeToString(common.Sum(nil)), nil
 }
 
 func addFolder(to hash.Hash, folder string) error {

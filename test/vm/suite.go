@@ -21,8 +21,8 @@ import (
 // suite are the packages whose tests depend on the kernel, the longest first, so
 // that nobody waits for one that began last.
 var suite = []string{
-	"./test/e2e", "./reconcile/kernel/...", "./reconcile/conformance", "./controller/...", "./cmd/...", "./manifests", "./status", "./reconcile",
-	"./test/crash/...",
+	"./test/e2e", "./reconcile/conformance", "./reconcile/kernel/...", "./controller/socket/...", "./cmd/coppice", "./cmd/internal/attach", "./manifests",
+	"./status", "./test/crash/tracer",
 }
 
 // rest is what is run with -all only.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -123,7 +124,7 @@ func vanished(e *mounttable.Entry) string {
 // Create implements driver.Driver.
 func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) error {
 	spec := o.Spec.(object.Disk)
-	device, err := open(ctx, spec)
+	device, err := d.open(ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -153,8 +154,9 @@ func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) 
 }
 
 // open opens the device, once it has its name, and makes sure that nobody else has
-// it if it is to be written to.
-func open(ctx context.Context, spec object.Disk) (*os.File, error) {
+// it if it is to be written to. The sessions that stand on it may: their roots
+// outlive the mount here if somebody takes that away.
+func (d Driver) open(ctx context.Context, spec object.Disk) (*os.File, error) {
 	doing := "open " + spec.Device
 	mode := os.O_RDONLY
 	if !spec.ReadOnly {
@@ -166,6 +168,17 @@ func open(ctx context.Context, spec object.Disk) (*os.File, error) {
 	var err error
 	for deadline := time.Now().Add(appearing); ; {
 		device, err = os.OpenFile(spec.Device, mode|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if errors.Is(err, unix.EBUSY) {
+			if others, lookErr := d.others(spec.Device); lookErr != nil || others == "" {
+				mode, err = os.O_RDONLY, lookErr // what holds it otherwise makes the mount fail
+				if err == nil {
+					continue
+				}
+			} else {
+				err = fmt.Errorf("somebody else uses it at %s: %w", others, err)
+			}
+			break
+		}
 		if !errors.Is(err, fs.ErrNotExist) || time.Now().After(deadline) {
 			break
 		}
@@ -180,7 +193,7 @@ func open(ctx context.Context, spec object.Disk) (*os.File, error) {
 		return nil, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: err, Hint: "plug the device in, or change the path in the manifest"}
 	case errors.Is(err, unix.EBUSY):
 		return nil, &fault.Fault{
-			Reason: fault.SourceHeld, Doing: doing + " for writing", Err: fmt.Errorf("somebody else uses it%s: %w", where(spec.Device), err),
+			Reason: fault.SourceHeld, Doing: doing + " for writing", Err: err,
 			Hint: "end that (findmnt and lsblk tell who), or put an overlay on it",
 		}
 	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
@@ -206,20 +219,27 @@ func open(ctx context.Context, spec object.Disk) (*os.File, error) {
 	return device, nil
 }
 
-// where says where on the host a device is mounted, as " at /mnt"; "" if nowhere.
-func where(device string) string {
-	var st unix.Stat_t
+// others says where on the host a device is mounted by somebody else, "" if it is
+// not, or below the run-time folder only.
+func (d Driver) others(device string) (string, error) {
+	var want unix.Stat_t
+	if err := unix.Stat(device, &want); err != nil {
+		return "", fmt.Errorf("look at %s: %w", device, err)
+	}
 	table, err := mounttable.Host()
-	if err != nil || unix.Stat(device, &st) != nil {
-		return ""
+	if err != nil {
+		return "", err
 	}
-	i := slices.IndexFunc(table, func(e *mounttable.Entry) bool {
-		return e.Major != 0 && uint32(e.Major) == unix.Major(st.Rdev) && uint32(e.Minor) == unix.Minor(st.Rdev)
-	})
-	if i < 0 {
-		return ""
+	for _, e := range table {
+		var st unix.Stat_t
+		if !strings.HasPrefix(e.Source, "/dev/") && e.Source != device || strings.HasPrefix(e.Mountpoint, d.Layout.Run+"/") {
+			continue
+		}
+		if unix.Stat(e.Source, &st) == nil && st.Rdev == want.Rdev {
+			return e.Mountpoint, nil
+		}
 	}
-	return " at " + table[i].Mountpoint
+	return "", nil
 }
 
 // Amend implements driver.Driver; nothing of such a mount can be changed in place.

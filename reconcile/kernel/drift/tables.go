@@ -53,6 +53,11 @@ func (t *tables) add(table *os.File) (int, error) {
 }
 
 func (t *tables) watch(session, pin string) error {
+	// Each takes an open file for good; what works on sessions needs some, too.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && uint64(len(t.files)) >= limit.Cur/2 {
+		return fmt.Errorf("poll mount table of session %s: %w", session, unix.EMFILE)
+	}
 	namespace, err := os.Open(pin)
 	if err != nil {
 		return err

@@ -25,6 +25,8 @@ func Explain(what string, spec Spec, device *os.File, err error) error {
 		f.Hint = fmt.Sprintf("it holds %s; change fsType, or leave it out", holds)
 	case errors.Is(err, unix.EBUSY):
 		f.Reason, f.Hint = fault.SourceHeld, "somebody has it mounted in another way, read-only or for writing; findmnt --source tells where: unmount it there"
+	case errors.Is(err, unix.EEXIST) && spec.Type == "btrfs":
+		f.Reason, f.Hint = fault.SourceHeld, "a copy of it is mounted, and kernels before 6.7 know btrfs by its UUID alone: give one of them another (btrfstune -u), or unmount the copy"
 	case spec.ReadOnly && errors.Is(err, unix.EROFS):
 		f.Hint = "it was not unmounted cleanly and its journal cannot be replayed read-only; run fsck on it, or add the mount option " + skipJournal(spec.Type)
 	case errors.Is(err, unix.EINVAL):

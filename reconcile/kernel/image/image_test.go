@@ -170,7 +170,13 @@ func TestCopiesOfOneImage(t *testing.T) {
 			run(t, "cp", "--sparse=always", file, twin)
 			a, b := wanted(t, d, "aaaaaaaaaaaa", file, fsType), wanted(t, d, "bbbbbbbbbbbb", twin, fsType)
 			must(t, d.Create(t.Context(), a, nil))
-			must(t, d.Create(t.Context(), b, nil))
+			if err := d.Create(t.Context(), b, nil); fsType == "btrfs" && fault.ReasonOf(err) == fault.SourceHeld && strings.Contains(err.Error(), "btrfstune -u") {
+				t.Logf("a kernel before 6.7: %v", err)
+				must(t, d.Destroy(t.Context(), observe(t, d, "aaaaaaaaaaaa")[0]))
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
 			for _, key := range []string{"aaaaaaaaaaaa", "bbbbbbbbbbbb"} {
 				seen := observe(t, d, key)
 				if len(seen) != 1 || seen[0].Damage != "" {

@@ -49,8 +49,13 @@ func scratch(ctx context.Context, work string, megabytes int) (string, error) {
 	if err := Blank(disk, int64(megabytes)<<20); err != nil {
 		return "", err
 	}
+	return disk, Format(ctx, disk)
+}
+
+// Format makes an ext4 file system that belongs to root.
+func Format(ctx context.Context, disk string) error {
 	_, err := output(ctx, nil, "mkfs.ext4", "-q", "-F", "-E", "nodiscard,root_owner=0:0", disk)
-	return disk, err
+	return err
 }
 
 // Blank makes a file of that many zeros that takes no space.
