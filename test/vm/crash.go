@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"coppice.dev/test/vm/machine"
@@ -29,7 +30,7 @@ func crashCommand(ctx context.Context, args []string) (int, error) {
 	if err := k.build(ctx, "build", "-trimpath", "-buildvcs=false", "-o", k.commands()+"/", "./cmd/...", "./test/crash"); err != nil {
 		return failed, err
 	}
-	key, err := k.key("crash", *kinds, fmt.Sprint(*most))
+	key, err := k.key("crash", *kinds, strconv.Itoa(*most))
 	if err != nil {
 		return failed, err
 	}
@@ -39,7 +40,7 @@ func crashCommand(ctx context.Context, args []string) (int, error) {
 	}
 	step := wire.Step{
 		Name: "crash", Timeout: *limit, Dir: "/",
-		Args: []string{wire.JobRoot + "/commands/crash", "-daemon", wire.JobRoot + "/commands/coppiced", "-kinds", *kinds, "-most", fmt.Sprint(*most)},
+		Args: []string{wire.JobRoot + "/commands/crash", "-daemon", wire.JobRoot + "/commands/coppiced", "-kinds", *kinds, "-most", strconv.Itoa(*most)},
 	}
 	code, began := failed, time.Now()
 	console := filepath.Join(k.work, "console")

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"coppice.dev/test/vm/machine"
@@ -19,7 +20,7 @@ import (
 
 // keys names the packages' results.
 func (k *kit) keys(packages []*one, all bool) error {
-	common, err := k.key("tests", fmt.Sprint(all))
+	common, err := k.key("tests", strconv.FormatBool(all))
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestNoChangeIsMissed(t *testing.T) {
 				}
 			}
 			mount := func(o object.Owner) { must(t, unix.Mount("tmpfs", l.Disk(o), "tmpfs", 0, "")) }
-			unmount := func(o object.Owner) { must(t, unix.Unmount(l.Disk(o), 0)) }
+			unmount := func(o object.Owner) { must(t, unix.Unmount(l.Disk(o), unix.MNT_DETACH)) } // who looks at it may hold it
 			comes := true
 			toggle := func() {
 				if comes {

@@ -154,7 +154,9 @@ func (d Driver) run(ctx context.Context, o object.Object, now bool) error {
 	}
 	spec := o.Spec.(object.Hook)
 	err = d.execute(ctx, &e, program{name: nameOf(o.ID), pin: pin, phase: spec.Phase, args: spec.Command})
-	e.State = journal.Done
+	// It is over, and what it has started for the session's sake is not its process:
+	// nobody is to end that in its stead.
+	e.State, e.Process = journal.Done, nil
 	if err != nil {
 		e.State = journal.Failed
 	}

@@ -357,6 +357,9 @@ func TestAServiceLivesOn(t *testing.T) {
 		must(s.T, s.create(service))
 		pid := s.pid("pid")
 		defer func() { _ = unix.Kill(pid, unix.SIGKILL) }() // the test's own
+		if e, found, err := s.driver.Journal.Find(service); err != nil || !found || e.Process != nil {
+			s.Errorf("the journal says %+v, %t, %v: whoever undoes it would end what it started", e, found, err)
+		}
 		other := s.hook("other", object.Hook{Command: sh("exit 1")})
 		if err := s.create(other); err == nil {
 			s.Error("no error")

@@ -73,6 +73,9 @@ func endLeft(p journal.Process, session string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("end a hook of session %s: processes %v do not go", session, left)
 		}
+		// The one that began the session of processes goes last: as long as it is
+		// there all others are known by it.
+		slices.SortFunc(left, func(a, b int) int { return last(a, p.PID) - last(b, p.PID) })
 		for _, pid := range left {
 			if err := kill(pid, p, session); err != nil {
 				return err
@@ -80,6 +83,14 @@ func endLeft(p journal.Process, session string) error {
 		}
 		time.Sleep(time.Millisecond) // the kernel ends them in its own time
 	}
+}
+
+// last orders a process behind all others.
+func last(pid, which int) int {
+	if pid == which {
+		return 1
+	}
+	return 0
 }
 
 // kill sends KILL to a process if it is still one of the hook's.
