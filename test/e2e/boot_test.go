@@ -138,7 +138,7 @@ func (h *host) sweep() string {
 // and cgroups. What a daemon tells of itself is left out: when it began.
 func (h *host) picture() string {
 	h.t.Helper()
-	files := h.shell(`find state run -xdev \( -path run/status -o -path run/coppiced.json -o -path state/lock -o -path '*/upper/*' -o -path '*/work/*' \) -prune -o ! -path run -printf '%p %i %y %s %T@ %C@\n' | sort`)
+	files := h.shell(`find state run -xdev \( -path run/status -o -path run/coppiced.json -o -path state/lock -o -path run/scratch -o -path '*/upper/*' -o -path '*/work/*' \) -prune -o ! -path run -printf '%p %i %y %s %T@ %C@\n' | sort`)
 	table, err := mounttable.Host()
 	must(h.t, err)
 	var mounts []string

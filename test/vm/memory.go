@@ -26,7 +26,7 @@ func (k *kit) keys(packages []*one, all bool) error {
 	}
 	for _, p := range packages {
 		own := sha256.New()
-		fmt.Fprintln(own, p.path, common)
+		fmt.Fprintln(own, p.path, p.part, common)
 		if err := add(own, p.binary); err != nil {
 			return err
 		}

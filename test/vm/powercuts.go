@@ -52,6 +52,8 @@ func powercutCommand(ctx context.Context, args []string) (int, error) {
 	folder := *keep
 	if folder == "" {
 		folder = k.work
+	} else if err := os.MkdirAll(folder, 0o755); err != nil {
+		return failed, err
 	}
 	c := &cutter{kit: k, folder: folder, disk: filepath.Join(folder, "kept.img"), random: rand.New(rand.NewPCG(*seed, 0))}
 	began := time.Now()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -28,9 +29,13 @@ var suite = []string{
 // rest is what is run with -all only.
 var rest = []string{"./test/soak"}
 
-// one is the tests of one package.
+// halves are what the longest package is run in, at the same time.
+var halves = []string{"^Test[A-F]", "^Test[^A-F]"}
+
+// one is the tests of one package, or a part of them.
 type one struct {
 	path, folder, binary string
+	part                 string // which tests; "" for all
 	key                  string // of its result
 	output               bytes.Buffer
 	done                 *wire.Done
@@ -44,7 +49,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 	run := flags.String("run", "", "only the tests that match this `pattern`; nothing is remembered")
 	verbose := flags.Bool("v", false, "say what each test does")
 	limit := flags.Duration("limit", 20*time.Minute, "how long the machine may live")
-	parallel := flags.Int("parallel", 2, "how many packages at the same time")
+	parallel := flags.Int("parallel", 3, "how many packages at the same time")
 	console := flags.String("console", "", "keep the kernel's words in this `file`")
 	_ = flags.Parse(args) // ends the program
 	began := time.Now()
@@ -60,7 +65,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 			patterns = slices.Concat(suite, rest)
 		}
 	}
-	packages, err := k.tests(ctx, patterns)
+	packages, err := k.tests(ctx, patterns, *run == "")
 	if err != nil {
 		return failed, err
 	}
@@ -137,8 +142,9 @@ func (k *kit) said(m wire.Message, todo []*one, remember bool) {
 	}
 }
 
-// tests builds the tests of the packages, and the commands that they use.
-func (k *kit) tests(ctx context.Context, patterns []string) ([]*one, error) {
+// tests builds the tests of the packages, and the commands that they use. The
+// longest package is taken apart, if it may be.
+func (k *kit) tests(ctx context.Context, patterns []string, apart bool) ([]*one, error) {
 	list := exec.CommandContext(ctx, "go", append([]string{"list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}`}, patterns...)...)
 	list.Dir, list.Env, list.Stderr = k.module, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	text, err := list.Output()
@@ -152,7 +158,13 @@ func (k *kit) tests(ctx context.Context, patterns []string) ([]*one, error) {
 		if path == "" {
 			continue
 		}
-		packages = append(packages, &one{path: path, folder: folder, binary: filepath.Join(k.work, filepath.Base(path)+".test")})
+		parts := []string{""}
+		if apart && path == "coppice.dev/"+strings.TrimPrefix(suite[0], "./") {
+			parts = halves
+		}
+		for _, part := range parts {
+			packages = append(packages, &one{path: path, folder: folder, binary: filepath.Join(k.work, filepath.Base(path)+".test"), part: part})
+		}
 		paths = append(paths, path)
 	}
 	// go list sorts; the given order is what is wanted.
@@ -198,8 +210,8 @@ func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) 
 		if !all {
 			args = append(args, "-test.short")
 		}
-		if run != "" {
-			args = append(args, "-test.run="+run)
+		if part := cmp.Or(run, p.part); part != "" {
+			args = append(args, "-test.run="+part)
 		}
 		if verbose {
 			args = append(args, "-test.v")
