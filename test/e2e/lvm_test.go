@@ -283,3 +283,24 @@ func TestLVMThatHangs(t *testing.T) {
 		t.Errorf("left: %s", got)
 	}
 }
+
+// TestLVMIsMissing is told which package or which part of the kernel it takes.
+func TestLVMIsMissing(t *testing.T) {
+	if _, err := os.Stat("/sys/class/misc/device-mapper"); err == nil {
+		t.Skip("the kernel has device-mapper")
+	}
+	h := newHost(t)
+	root := h.root("root")
+	h.start()
+	h.write("a.yaml", session("a", thick("nogroup")))
+	h.write("b.yaml", session("b", directory(root)))
+	reason, words := "ToolMissing", []string{"install the package lvm2"}
+	if _, err := exec.LookPath("lvm"); err == nil {
+		reason, words = "SourceMissing", []string{"no volume group nogroup"}
+	}
+	tells(t, h.because("a", reason), words...)
+	h.ready("b")
+	h.shell("rm m/*")
+	h.gone("a", "b")
+	h.nothingLeft()
+}

@@ -94,20 +94,48 @@ func (t *translation) volume() *spec.LVMSnapshotSource {
 		l.VolumeGroup, l.LogicalVolume = path.Base(dir), name
 	}
 	words := strings.Fields(t.take("lvm-snapshot-options"))
-	for i, word := range words {
-		for _, flag := range []string{"--size=", "--size", "-L"} {
-			if rest, is := strings.CutPrefix(word, flag); is && rest != "" {
-				l.Size = quantity(rest)
-			} else if is && i+1 < len(words) {
-				l.Size = quantity(words[i+1])
+	var rest []string
+	for i := 0; i < len(words); i++ {
+		name, value, joined := strings.Cut(words[i], "=")
+		if short := words[i]; !joined && len(short) > 2 && short[0] == '-' && short[1] != '-' {
+			name, value, joined = short[:2], short[2:], true
+		}
+		// The value may be the next word.
+		next := func() string {
+			if !joined && i+1 < len(words) {
+				i++
+				return words[i]
 			}
-			if l.Size != "" {
-				break
+			return value
+		}
+		switch name {
+		case "-L", "--size":
+			l.Size = quantity(next())
+		case "-l", "--extents":
+			extents := next()
+			if share, is := strings.CutSuffix(extents, "%ORIGIN"); is {
+				l.Size = share + "%"
+			} else {
+				rest = append(rest, name+" "+extents)
 			}
+		case "-p", "--permission":
+			l.ReadOnly = next() == "r"
+		case "-c", "--chunksize":
+			l.CreateOptions = append(l.CreateOptions, "--chunksize="+next())
+		case "-i", "--stripes":
+			l.CreateOptions = append(l.CreateOptions, "--stripes="+next())
+		case "-I", "--stripesize":
+			l.CreateOptions = append(l.CreateOptions, "--stripesize="+next())
+		case "--alloc":
+			l.CreateOptions = append(l.CreateOptions, "--alloc="+next())
+		case "-Z", "--zero":
+			l.CreateOptions = append(l.CreateOptions, "--zero="+next())
+		default:
+			rest = append(rest, words[i])
 		}
 	}
-	if l.Size == "" || len(words) > 2 {
-		t.doc.note(t.at("lvm-snapshot-options"), "lvm-snapshot-options=%s: only the size has a counterpart", t.Text("lvm-snapshot-options"))
+	if len(rest) > 0 {
+		t.doc.note(t.at("lvm-snapshot-options"), "lvm-snapshot-options: %s has no counterpart", strings.Join(rest, " "))
 		t.keep("lvm-snapshot-options")
 	}
 	return l

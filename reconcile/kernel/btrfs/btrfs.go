@@ -212,10 +212,35 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	if err := removeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
+	// The file system that the link is on may have its removal on disk long before
+	// btrfs commits the deletion: after a power cut the snapshot would be back, and
+	// nothing would lead to it.
+	if err := commit(path); err != nil {
+		return fault.Disk("delete snapshot "+path, err)
+	}
 	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget snapshot: %w", err)
 	}
 	return nil
+}
+
+// commit has btrfs write what was changed to disk (BTRFS_IOC_SYNC, by syncfs(2)).
+// It does not wait until the space of what was deleted is free.
+func commit(path string) error {
+	for at := filepath.Dir(path); ; at = filepath.Dir(at) {
+		folder, err := os.Open(at)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it went with the last snapshot
+		}
+		if err != nil {
+			return err
+		}
+		defer folder.Close()
+		if is, err := onBtrfs(folder); err != nil || !is {
+			return err // it is mounted no more
+		}
+		return unix.Syncfs(int(folder.Fd()))
+	}
 }
 
 // removeFolder removes the folder of snapshots if this was the last of them and

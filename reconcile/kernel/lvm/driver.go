@@ -85,7 +85,7 @@ func (d *Driver) Owners(ctx context.Context) ([]object.Owner, error) {
 	if !d.Reports.Tool.Installed() || !mapper() {
 		return nil, nil
 	}
-	all, err := d.Reports.Look(ctx)
+	all, err := d.Reports.Look(ctx, OfNow)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (d *Driver) Observe(ctx context.Context, owner object.Owner, known []object
 	if !d.concerns(owner, known) {
 		return nil, nil
 	}
-	all, err := d.Reports.Look(ctx)
+	all, err := d.Reports.Look(ctx, OfAPass)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (d *Driver) Create(ctx context.Context, o object.Object, _ []object.Object)
 	if failed, is := errors.AsType[*Failed](err); is && strings.Contains(failed.Said, "already exists") {
 		// A command that outlived the daemon which gave it may have been at work.
 		d.Reports.Changed()
-		if all, lookErr := d.Reports.Look(ctx); lookErr == nil {
+		if all, lookErr := d.Reports.Look(ctx, OfNow); lookErr == nil {
 			if v, there := all.Find(spec.Group, spec.Name); there && len(d.of(Report{v}, o.Owner)) > 0 {
 				return nil
 			}
@@ -199,7 +199,7 @@ func creation(spec object.Volume, tag string) []string {
 // Amend implements driver.Driver: it activates a volume that is not, and gives it
 // the tag that fits.
 func (d *Driver) Amend(ctx context.Context, o object.Object) error {
-	all, err := d.Reports.Look(ctx)
+	all, err := d.Reports.Look(ctx, OfNow)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (d *Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	}
 	d.Reports.Changed()
 	for deadline := time.Now().Add(letting); ; {
-		all, err := d.Reports.Look(ctx)
+		all, err := d.Reports.Look(ctx, OfNow)
 		if err != nil {
 			return err
 		}

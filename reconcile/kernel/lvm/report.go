@@ -115,9 +115,14 @@ func percentage(text string) (float64, error) {
 	return strconv.ParseFloat(text, 64)
 }
 
-// freshness is for how long a report serves the looks that come after it: those
-// of one pass over many sessions. What this program changes ends it at once.
-const freshness = time.Second
+// For how long a report serves the looks that come after it. What this program
+// changes ends it at once; what others change is seen that much later.
+const (
+	// OfAPass is for the sessions of one pass, which is spread over some time.
+	OfAPass = 5 * time.Second
+	// OfNow is for who asks what there is at this moment.
+	OfNow = time.Second
+)
 
 // Reports asks lvm for reports, one for all who ask at the same time.
 type Reports struct {
@@ -146,11 +151,11 @@ func (r *Reports) Changed() {
 	r.at = time.Time{}
 }
 
-// Look returns all volumes.
-func (r *Reports) Look(ctx context.Context) (Report, error) {
+// Look returns all volumes, by a report of which the age is at most that.
+func (r *Reports) Look(ctx context.Context, age time.Duration) (Report, error) {
 	for {
 		r.mu.Lock()
-		if !r.at.IsZero() && time.Since(r.at) < freshness {
+		if !r.at.IsZero() && time.Since(r.at) < age {
 			defer r.mu.Unlock()
 			return r.last, nil
 		}

@@ -112,7 +112,7 @@ func TestReports(t *testing.T) {
 		return len(text)
 	}
 	look := func() {
-		if _, err := reports.Look(t.Context()); err != nil {
+		if _, err := reports.Look(t.Context(), OfAPass); err != nil {
 			t.Error(err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestReports(t *testing.T) {
 	}
 	reports.Tool = script(t, "echo '{\"report\":[]}'")
 	reports.Changed()
-	if _, err := reports.Look(t.Context()); err == nil {
+	if _, err := reports.Look(t.Context(), OfAPass); err == nil {
 		t.Error("a report of nothing was believed")
 	}
 }
