@@ -193,7 +193,13 @@ func TestLVMThatWillNotDo(t *testing.T) {
 	h.shell("lvcreate -qy -l 100%FREE -n rest " + group + " >/dev/null 2>&1")
 	h.write("full.yaml", session("full", thick(group)))
 	tells(t, h.because("full", "NoSpace"), "take snapshot of "+group+"/thick", "vgextend")
-	h.shell("lvremove -qy " + group + "/rest >/dev/null")
+	// Somebody's volume gets the very name.
+	record := h.read(h.state + "/sessions/full/record.json")
+	_, uid, _ := strings.Cut(record, `"uid":"`)
+	uid, _, _ = strings.Cut(uid, `"`)
+	h.shell("lvrename -q " + group + " rest coppice.full." + uid + " >/dev/null")
+	tells(t, h.because("full", "TargetUnusable"), "coppice.full."+uid, "already exists", "rename or remove")
+	h.shell("lvremove -qy " + group + "/coppice.full." + uid + " >/dev/null")
 	h.ready("full")
 	// Whoever has it open is in the way, and named.
 	device := strings.TrimSpace(h.shell("lvs --noheadings -o lv_path " + group + " | grep coppice.full"))
