@@ -29,8 +29,9 @@ var suite = []string{
 // rest is what is run with -all only.
 var rest = []string{"./test/soak"}
 
-// halves are what the longest package is run in, at the same time.
-var halves = []string{"^Test[A-F]", "^Test[^A-F]"}
+// chosen are those of the end-to-end tests that say something about a kernel. With
+// an emulated processor all of them take a quarter of an hour: -all runs them.
+const chosen = "^Test(LVM|Block|Every|Orphans|BootAfterAPowerCut|LookAlikes|Confined|FaultImage|FaultFanotify|TheSourceOfEveryKind|EndOfOneOfTwo|Users|Terminal$|Run$|AFolderThatIsNotMounted)"
 
 // one is the tests of one package, or a part of them.
 type one struct {
@@ -49,7 +50,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 	run := flags.String("run", "", "only the tests that match this `pattern`; nothing is remembered")
 	verbose := flags.Bool("v", false, "say what each test does")
 	limit := flags.Duration("limit", 20*time.Minute, "how long the machine may live")
-	parallel := flags.Int("parallel", 3, "how many packages at the same time")
+	parallel := flags.Int("parallel", 2, "how many packages at the same time")
 	console := flags.String("console", "", "keep the kernel's words in this `file`")
 	_ = flags.Parse(args) // ends the program
 	began := time.Now()
@@ -65,7 +66,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 			patterns = slices.Concat(suite, rest)
 		}
 	}
-	packages, err := k.tests(ctx, patterns, *run == "")
+	packages, err := k.tests(ctx, patterns, *run == "" && !*all)
 	if err != nil {
 		return failed, err
 	}
@@ -142,9 +143,9 @@ func (k *kit) said(m wire.Message, todo []*one, remember bool) {
 	}
 }
 
-// tests builds the tests of the packages, and the commands that they use. The
-// longest package is taken apart, if it may be.
-func (k *kit) tests(ctx context.Context, patterns []string, apart bool) ([]*one, error) {
+// tests builds the tests of the packages, and the commands that they use. Of
+// the longest package some are chosen, if that may be.
+func (k *kit) tests(ctx context.Context, patterns []string, some bool) ([]*one, error) {
 	list := exec.CommandContext(ctx, "go", append([]string{"list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}`}, patterns...)...)
 	list.Dir, list.Env, list.Stderr = k.module, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	text, err := list.Output()
@@ -158,13 +159,11 @@ func (k *kit) tests(ctx context.Context, patterns []string, apart bool) ([]*one,
 		if path == "" {
 			continue
 		}
-		parts := []string{""}
-		if apart && path == "coppice.dev/"+strings.TrimPrefix(suite[0], "./") {
-			parts = halves
+		part := ""
+		if some && path == "coppice.dev/"+strings.TrimPrefix(suite[0], "./") {
+			part = chosen
 		}
-		for _, part := range parts {
-			packages = append(packages, &one{path: path, folder: folder, binary: filepath.Join(k.work, filepath.Base(path)+".test"), part: part})
-		}
+		packages = append(packages, &one{path: path, folder: folder, binary: filepath.Join(k.work, filepath.Base(path)+".test"), part: part})
 		paths = append(paths, path)
 	}
 	// go list sorts; the given order is what is wanted.
@@ -206,7 +205,7 @@ func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) 
 		}
 		name := "tests/" + unsafeInNames.ReplaceAllString(relative, "-")
 		files[name] = p.binary
-		args := []string{wire.JobRoot + "/" + name, "-test.timeout=8m"}
+		args := []string{wire.JobRoot + "/" + name, "-test.timeout=14m"}
 		if !all {
 			args = append(args, "-test.short")
 		}
@@ -217,7 +216,7 @@ func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) 
 			args = append(args, "-test.v")
 		}
 		job.Steps = append(job.Steps, wire.Step{
-			Name: p.path, Args: args, Dir: filepath.Join(wire.JobRoot, "src", relative), Timeout: 10 * time.Minute,
+			Name: p.path, Args: args, Dir: filepath.Join(wire.JobRoot, "src", relative), Timeout: 15 * time.Minute,
 			Env: []string{built.Variable + "=" + wire.JobRoot + "/commands"},
 		})
 	}

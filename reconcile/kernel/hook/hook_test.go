@@ -254,8 +254,8 @@ func TestOutOfTime(t *testing.T) {
 				if row.escapes && s.groups.Groups == "" {
 					return
 				}
-				err := s.create(s.hook("h", object.Hook{Command: sh("cd " + s.base + "; " + row.script), Timeout: 300 * time.Millisecond}))
-				if fault.ReasonOf(err) != fault.HookFailed || !strings.Contains(err.Error(), "still running after 300ms") {
+				err := s.create(s.hook("h", object.Hook{Command: sh("cd " + s.base + "; " + row.script), Timeout: time.Second}))
+				if fault.ReasonOf(err) != fault.HookFailed || !strings.Contains(err.Error(), "still running after 1s") {
 					s.Errorf("error %v", err)
 				}
 				if pid := s.pid("pid"); runs(pid) {
@@ -274,6 +274,7 @@ func TestInterrupted(t *testing.T) {
 		o := s.hook("h", object.Hook{Command: sh(s.say("ran")), Undo: sh(s.say("undone"))})
 		// This is what a crashed controller leaves.
 		cmd := exec.Command("/bin/sh", "-c", "sleep 100 & echo $!; wait")
+		cmd.Env = append(os.Environ(), "COPPICE_SESSION=s")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		e := journal.Entry{Object: o, State: journal.Begun, Instance: "one"}
 		if group, err := s.groups.JoinHook("s", "000-h"); err != nil {

@@ -73,9 +73,9 @@ func endLeft(p journal.Process, session string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("end a hook of session %s: processes %v do not go", session, left)
 		}
-		// The one that began the session of processes goes last: as long as it is
-		// there all others are known by it.
-		slices.SortFunc(left, func(a, b int) int { return last(a, p.PID) - last(b, p.PID) })
+		// The one that began it first, since it would go on with its script when its
+		// children are gone.
+		slices.SortFunc(left, func(a, b int) int { return rank(a, p.PID) - rank(b, p.PID) })
 		for _, pid := range left {
 			if err := kill(pid, p, session); err != nil {
 				return err
@@ -85,12 +85,12 @@ func endLeft(p journal.Process, session string) error {
 	}
 }
 
-// last orders a process behind all others.
-func last(pid, which int) int {
-	if pid == which {
-		return 1
+// rank orders a process before all others.
+func rank(pid, first int) int {
+	if pid == first {
+		return 0
 	}
-	return 0
+	return 1
 }
 
 // kill sends KILL to a process if it is still one of the hook's.
