@@ -25,8 +25,11 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := proof{
-		daemon: bin + "/coppiced", folder: t.TempDir(), kinds: kinds, phases: allPhases, most: 2,
+		daemon: bin + "/coppiced", folder: t.TempDir(), most: 2,
 		jobs: runtime.NumCPU(), progress: func(line string) { t.Log(line) },
+	}
+	if err := p.choose("", ""); err != nil {
+		t.Fatal(err)
 	}
 	report, err := p.run(t.Context())
 	t.Log(report)
