@@ -54,7 +54,7 @@ const DefaultProfile = "minimal"
 func Admit(s *Session, refs References, ephemeral bool) (Admitted, error) {
 	s = s.DeepCopy()
 	Default(s)
-	a := Admitted{Name: s.Name, Ephemeral: ephemeral, Owner: s.Owner(), Session: s.Spec}
+	a := Admitted{Name: s.Name, Ephemeral: ephemeral, Owner: s.Owner(), OwnerName: s.OwnerName(), Session: s.Spec}
 	switch {
 	case s.Spec.Chroot != nil:
 		a.Chroot = *s.Spec.Chroot
@@ -101,6 +101,8 @@ func plain(s SessionSpec) error {
 		return &ConflictError{"spec.profileRef", plainHint}
 	case s.Profile != nil:
 		return &ConflictError{"spec.profile", plainHint}
+	case len(s.HookEnvironment) > 0:
+		return &ConflictError{"spec.hookEnvironment", plainHint}
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ type Admitted struct {
 	Ephemeral bool `json:"ephemeral,omitempty"`
 	// Owner is the number of the user who began it; nil if nobody did.
 	Owner *int `json:"owner,omitempty"`
+	// OwnerName is what they were called then; "" if the host knew no name.
+	OwnerName string `json:"ownerName,omitempty"`
 	// Chroot is the chroot, defaulted.
 	Chroot ChrootSpec `json:"chroot"`
 	// Profile is the profile without the session's own additions, defaulted.

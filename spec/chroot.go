@@ -39,6 +39,8 @@ type ChrootSpec struct {
 	Environment *Environment `json:"environment,omitempty"`
 	// HookEnvironment is what the hooks of its sessions find in theirs.
 	HookEnvironment map[string]string `json:"hookEnvironment,omitempty"`
+	// HookVariables lists what those who begin sessions may set of it.
+	HookVariables *HookVariables `json:"hookVariables,omitempty"`
 	// Isolation gives each command namespaces of its own.
 	Isolation *Isolation `json:"isolation,omitempty"`
 	// Limits bound what sessions may use.
@@ -194,6 +196,16 @@ type SourceAccess struct {
 	Groups     []string `json:"groups,omitempty"`
 	RootUsers  []string `json:"rootUsers,omitempty"`
 	RootGroups []string `json:"rootGroups,omitempty"`
+}
+
+// HookVariables lists, by name, the variables for hooks that whoever begins a
+// session may set for it. Root may set any.
+type HookVariables struct {
+	// Users are those that everybody may set who may use the chroot.
+	Users []string `json:"users,omitempty"`
+	// RootUsers are those that besides may be set by whom the chroot's lists let be
+	// root in it.
+	RootUsers []string `json:"rootUsers,omitempty"`
 }
 
 // Environment is what commands in a session find in their environment.

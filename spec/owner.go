@@ -6,6 +6,13 @@ import "strconv"
 // daemon. Manifests are written by root alone, so nobody else can set it.
 const OwnerAnnotation = "coppice.dev/owner"
 
+// OwnerNameAnnotation holds what that user was called when they began it.
+const OwnerNameAnnotation = "coppice.dev/owner-name"
+
+// OwnerName returns what the user who began the session was called then; "" if
+// nobody began it, or the host knew no name.
+func (s *Session) OwnerName() string { return s.Annotations[OwnerNameAnnotation] }
+
 // ClientAnnotation holds the identity of the process that a session was begun
 // for. An ephemeral session ends when that process does.
 const ClientAnnotation = "coppice.dev/client"

@@ -21,6 +21,8 @@ func (a Admitted) WithSession(s *Session) Admitted {
 	// What it is grown from is the chroot that was admitted.
 	a.Session.ChrootRef, a.Session.Chroot, a.Session.ProfileRef = was.ChrootRef, was.Chroot, was.ProfileRef
 	a.Session.OpenSource = was.OpenSource
+	// What its hooks did, they did by what they were told.
+	a.Session.HookEnvironment = was.HookEnvironment
 	return a
 }
 
@@ -39,6 +41,9 @@ func NeedsRecreate(running, wanted Admitted) []string {
 	}
 	if running.Session.OpenSource != wanted.Session.OpenSource {
 		return []string{"spec.openSource"}
+	}
+	if !maps.Equal(running.Session.HookEnvironment, wanted.Session.HookEnvironment) {
+		return differences("spec.hookEnvironment", tree(running.Session.HookEnvironment), tree(wanted.Session.HookEnvironment))
 	}
 	at := "spec.chroot."
 	if wanted.ChrootName != "" {

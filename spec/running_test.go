@@ -48,6 +48,7 @@ func TestNeedsRecreate(t *testing.T) {
 		{name: "how commands run", chroot: "profileRef=shell: /bin/zsh, personality: linux32, access: {users: [bob]}, description: x, profileRef"},
 		{name: "another chroot", session: "name: c=name: other", want: []string{"spec.chrootRef.name"}},
 		{name: "a chroot of its own", session: "chrootRef: {name: c}=chroot: {source: {directory: {path: /}}}", want: []string{"spec.chroot"}},
+		{name: "what its hooks are told", session: "ttl: 1h=hookEnvironment: {A: b}", want: []string{"spec.hookEnvironment"}},
 		{name: "source", chroot: "offset: 512=offset: 1024", want: []string{"chroot c: spec.source.loopback.offset"}},
 		{name: "kind of source", chroot: "loopback: {path: /b.img, offset: 512}=directory: {path: /b}", want: []string{"chroot c: spec.source.directory", "chroot c: spec.source.loopback"}},
 		{name: "union", chroot: "size: 1Gi=size: 2Gi", want: []string{"chroot c: spec.union.upper.size"}},
@@ -95,11 +96,11 @@ func TestWithSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := session(t, `{chrootRef: {name: sid}, profileRef: {name: default}, ttl: 2h, expose: Tree, profile: {copyFiles: [/b]}}`)
+	now := session(t, `{chrootRef: {name: sid}, profileRef: {name: default}, ttl: 2h, expose: Tree, profile: {copyFiles: [/b]}, hookEnvironment: {A: b}}`)
 	got := running.WithSession(now)
 	want := running
 	want.Session = now.DeepCopy().Spec
-	want.Session.ChrootRef, want.Session.ProfileRef = running.Session.ChrootRef, nil
+	want.Session.ChrootRef, want.Session.ProfileRef, want.Session.HookEnvironment = running.Session.ChrootRef, nil, nil
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("admitted (-want +got):\n%s", diff)
 	}

@@ -46,6 +46,8 @@ type SessionSpec struct {
 	User string `json:"user,omitempty"`
 	// Environment is added to the chroot's.
 	Environment *Environment `json:"environment,omitempty"`
+	// HookEnvironment goes before the chroot's, variable by variable.
+	HookEnvironment map[string]string `json:"hookEnvironment,omitempty"`
 	// Isolation goes before the chroot's, field by field.
 	Isolation *Isolation `json:"isolation,omitempty"`
 	// Limits go before the chroot's, field by field.

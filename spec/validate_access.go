@@ -71,12 +71,26 @@ func validateVariables(at *field.Path, variables map[string]string) field.ErrorL
 	var errs field.ErrorList
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		value := variables[name]
-		if !variable.MatchString(name) {
-			errs = append(errs, field.Invalid(at.Key(name), name, "must be a variable's name: letters, digits and _, no digit first"))
-		}
+		errs = append(errs, validateVariableName(at.Key(name), name)...)
 		if strings.ContainsRune(value, 0) {
 			errs = append(errs, field.Invalid(at.Key(name), fmt.Sprintf("%q", shown(value)), "must not contain a zero byte"))
 		}
 	}
 	return errs
+}
+
+// validateVariableNames checks a list of variables that may be set.
+func validateVariableNames(at *field.Path, names []string) field.ErrorList {
+	errs := duplicates(at, names)
+	for i, name := range names {
+		errs = append(errs, validateVariableName(at.Index(i), name)...)
+	}
+	return errs
+}
+
+func validateVariableName(at *field.Path, name string) field.ErrorList {
+	if variable.MatchString(name) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(at, name, "must be a variable's name: letters, digits and _, no digit first")}
 }

@@ -69,6 +69,10 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 	if s.User != "" {
 		errs = append(errs, validatePerson(at.Child("user"), s.User)...)
 	}
+	errs = append(errs, validateVariables(at.Child("hookEnvironment"), s.HookEnvironment)...)
+	if len(s.HookEnvironment) > 0 && s.Chroot != nil && s.Chroot.Source.Plain != nil {
+		errs = append(errs, field.Forbidden(at.Child("hookEnvironment"), plainHint))
+	}
 	errs = append(errs, validateLimits(at.Child("limits"), s.Limits)...)
 	return append(errs, validateEnvironment(at.Child("environment"), s.Environment)...)
 }

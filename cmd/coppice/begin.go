@@ -21,6 +21,7 @@ const readyTimeout = 10 * time.Minute
 // beginOptions are the flags of what begins a session.
 type beginOptions struct {
 	name, profile      string
+	hookEnv            map[string]string
 	ttl, idle, timeout time.Duration
 	// source opens the chroot's source itself; hasty does not wait for others to
 	// leave a source.
@@ -33,6 +34,7 @@ type beginOptions struct {
 func (o *beginOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.name, "name", "", "the session's name (default one that is free)")
 	flags.StringVar(&o.profile, "profile", "", "a profile to use instead of the chroot's; for root")
+	flags.StringToStringVar(&o.hookEnv, "hook-env", nil, "a variable for its hooks, as NAME=VALUE; one that the chroot's hookVariables name, but for root")
 	flags.DurationVar(&o.ttl, "ttl", 0, "end the session after this time, whoever is inside")
 	flags.BoolVar(&o.source, "source", false, "open the chroot's source itself for writing, alone, instead of growing from it")
 	flags.BoolVar(&o.hasty, "no-wait", false, "give up at once if others are in the way of it, instead of waiting for them")
@@ -43,7 +45,7 @@ func (o *beginOptions) register(flags *pflag.FlagSet) {
 // request is what is asked for. A path is a folder of the host to grow from.
 func (o *beginOptions) request(chroot string) (wire.Begin, error) {
 	b := wire.Begin{
-		Name: o.name, Chroot: chroot, Profile: o.profile, Source: o.source,
+		Name: o.name, Chroot: chroot, Profile: o.profile, Source: o.source, HookEnvironment: o.hookEnv,
 		Bound: o.bound, RetainOnFailure: o.retain,
 	}
 	if filepath.IsAbs(chroot) {

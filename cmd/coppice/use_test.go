@@ -89,6 +89,7 @@ func TestBeginIsAskedForAsGiven(t *testing.T) {
 	}{
 		{[]string{"--name", "n", "c"}, `{"name":"n","chroot":"c"}`},
 		{[]string{"--name", "n", "--ttl", "1h", "c"}, `{"name":"n","chroot":"c","ttl":"1h0m0s"}`},
+		{[]string{"--name", "n", "--hook-env", "A=b=c", "--hook-env", "B=", "c"}, `{"name":"n","chroot":"c","hookEnvironment":{"A":"b=c","B":""}}`},
 		{[]string{"--name", "n", "--profile", "p", "/srv/root"}, `{"name":"n","folder":"/srv/root","profile":"p"}`},
 	} {
 		d.asked()

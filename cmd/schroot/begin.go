@@ -5,6 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"coppice.dev/cmd/internal/schrootconf"
 	"coppice.dev/cmd/schroot/internal/args"
@@ -35,14 +40,12 @@ const longKey = 256
 // begin begins a session of a chroot, or of its source, and waits until it can be
 // used. One that is bound ends with this process, whatever ends that.
 func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selected, error) {
-	switch {
-	case chroot.Namespace == names.Session:
+	if chroot.Namespace == names.Session {
 		return selected{}, fail("%s: It is a session already; a session is begun of a chroot", chroot.typed)
-	case len(f.Set) > 0:
-		return selected{}, &failure{args.Message{
-			Text: fmt.Sprintf("Configuration key ‘%s’ is not permitted to be modified.", f.Set[0].Key),
-			More: "The key is not present in user-modifiable-keys or root-modifiable-keys",
-		}}
+	}
+	set, err := f.set(chroot)
+	if err != nil {
+		return selected{}, err
 	}
 	name := f.Name
 	if name == "" {
@@ -50,16 +53,20 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 	}
 	label := names.Label(name)
 	request := wire.Begin{
-		Name: label, Chroot: chroot.label, Source: chroot.Namespace == names.Source, Bound: bound, Expose: spec.ExposeTree,
+		Name: label, Chroot: chroot.asked(), HookEnvironment: set, Source: chroot.Namespace == names.Source, Bound: bound, Expose: spec.ExposeTree,
 		Annotations: map[string]string{names.Annotation: name, names.Selected: chroot.name.Name},
 	}
+	if chroot.IdleTimeout > 0 && !bound {
+		request.IdleTimeout = &metav1.Duration{Duration: chroot.IdleTimeout}
+	}
+	maps.Copy(chroot.Kept, f.given())
 	for key, value := range chroot.Kept {
 		if len(key)+len(value) <= longKey {
 			request.Annotations[schrootconf.Domain+key] = value
 		}
 	}
 	// An answer that nobody waits for would leave a session that nobody knows.
-	_, err := f.client.Begin(context.WithoutCancel(ctx), request)
+	_, err = f.client.Begin(context.WithoutCancel(ctx), request)
 	if refusal, is := errors.AsType[*wire.Error](err); is && refusal.Reason == "AlreadyExists" {
 		return selected{}, fail("%s: There is a session of that name already", name)
 	}
@@ -77,6 +84,40 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 	session.Facts = found
 	session.Name = session.name
 	return session, err
+}
+
+// asked is the name of the chroot to ask for: an alias, if that was given, so that
+// hooks are told it.
+func (s selected) asked() string {
+	if slices.Contains(s.Aliases, s.name.Name) {
+		return s.name.Name
+	}
+	return s.label
+}
+
+// set returns the variables that hooks are to be told for the keys that were given.
+// The daemon decides on them too; this one knows their names.
+func (f *front) set(chroot selected) (map[string]string, error) {
+	set := map[string]string{}
+	for _, pair := range f.Set {
+		if !chroot.Modifiable(pair.Key, os.Getuid() == 0 || f.User == "root") {
+			return nil, &failure{args.Message{
+				Text: fmt.Sprintf("Configuration key ‘%s’ is not permitted to be modified.", pair.Key),
+				More: "The key is not present in user-modifiable-keys or root-modifiable-keys",
+			}}
+		}
+		set[schrootconf.Variable(pair.Key)] = pair.Value
+	}
+	return set, nil
+}
+
+// given returns the keys that were given.
+func (f *front) given() map[string]string {
+	keys := map[string]string{}
+	for _, pair := range f.Set {
+		keys[pair.Key] = pair.Value
+	}
+	return keys
 }
 
 // uuid returns a random one, version 4 (RFC 9562).

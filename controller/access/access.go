@@ -60,6 +60,10 @@ type Request struct {
 	Lists  *spec.Access
 	// Source is set for a session that opens the chroot's source for writing.
 	Source bool
+	// Set are the variables that the hooks are to be told, for Begin, and Variables
+	// are those that may be set.
+	Set       []string
+	Variables *spec.HookVariables
 	// Owner is the number of the user who began the session; nil if nobody did.
 	Owner *int
 	// OwnerName is what they are called, if anybody knows.
@@ -99,9 +103,27 @@ func Decide(r Request) error {
 		return r.missing(" as root", "rootUsers", lists.RootUsers, "rootGroups", lists.RootGroups)
 	}
 	if asRoot || listed(r.Who, lists.Users, lists.Groups) {
-		return nil
+		return r.maySet(asRoot)
 	}
 	return r.missing("", "users", lists.Users, "groups", lists.Groups)
+}
+
+// maySet decides on the variables that hooks are to be told.
+func (r Request) maySet(asRoot bool) error {
+	var may spec.HookVariables
+	if r.Variables != nil {
+		may = *r.Variables
+	}
+	for _, name := range r.Set {
+		switch {
+		case slices.Contains(may.Users, name), asRoot && slices.Contains(may.RootUsers, name):
+		case slices.Contains(may.RootUsers, name):
+			return refuse("%s may not set %s for the hooks of a session of chroot %s: only who may be root in it may; have root add you to one of its lists for that", r.Who, name, r.Chroot)
+		default:
+			return refuse("%s may not set %s for the hooks of a session of chroot %s: its hookVariables do not name it; have root add it", r.Who, name, r.Chroot)
+		}
+	}
+	return nil
 }
 
 // lists returns who may do that; nobody if nobody says so.

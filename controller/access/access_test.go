@@ -135,3 +135,30 @@ func TestDecide(t *testing.T) {
 		}
 	}
 }
+
+// TestVariables: who begins a session may tell its hooks what the chroot lets them,
+// and root anything.
+func TestVariables(t *testing.T) {
+	lists := &spec.Access{Users: []string{"alice"}, RootUsers: []string{"bob"}}
+	may := &spec.HookVariables{Users: []string{"FLAVOUR"}, RootUsers: []string{"MIRROR"}}
+	for _, row := range []struct {
+		who  Person
+		set  []string
+		may  *spec.HookVariables
+		want string // part of the refusal
+	}{
+		{alice, nil, nil, ""},
+		{alice, []string{"FLAVOUR"}, may, ""},
+		{bob, []string{"FLAVOUR", "MIRROR"}, may, ""},
+		{root, []string{"PATH"}, nil, ""},
+		{alice, []string{"FLAVOUR"}, nil, "alice (1000) may not set FLAVOUR for the hooks of a session of chroot c: its hookVariables do not name it"},
+		{alice, []string{"FLAVOUR", "MIRROR"}, may, "may not set MIRROR for the hooks of a session of chroot c: only who may be root in it may"},
+		{bob, []string{"FLAVOUR", "PATH"}, may, "may not set PATH"},
+		{carol, []string{"FLAVOUR"}, may, "its users (alice)"},
+	} {
+		err := Decide(Request{Who: row.who, What: Begin, Session: "s", Chroot: "c", Lists: lists, Set: row.set, Variables: row.may})
+		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s sets %v: %v, want %q", row.who, row.set, err, row.want)
+		}
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -105,9 +107,12 @@ func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.R
 			Name: b.Name, Labels: b.Labels, Annotations: map[string]string{spec.OwnerAnnotation: strconv.Itoa(who.UID)},
 		},
 		Spec: spec.SessionSpec{
-			TTL: b.TTL, IdleTimeout: b.IdleTimeout, RetainOnFailure: b.RetainOnFailure,
+			HookEnvironment: b.HookEnvironment, TTL: b.TTL, IdleTimeout: b.IdleTimeout, RetainOnFailure: b.RetainOnFailure,
 			OpenSource: b.Source, Expose: b.Expose,
 		},
+	}
+	if who.Name != "" {
+		session.Annotations[spec.OwnerNameAnnotation] = who.Name
 	}
 	if err := annotate(session, b.Annotations); err != nil {
 		return nil, request, err
@@ -126,7 +131,8 @@ func (s *Server) asked(b wire.Begin, who access.Person) (*spec.Session, access.R
 			return nil, request, s.noChroot(b.Chroot)
 		}
 		stem, request.Chroot, request.Lists = chroot.Name, chroot.Name, chroot.Spec.Access
-		session.Spec.ChrootRef = &spec.Reference{Name: chroot.Name}
+		request.Set, request.Variables = slices.Sorted(maps.Keys(b.HookEnvironment)), chroot.Spec.HookVariables
+		session.Spec.ChrootRef = &spec.Reference{Name: b.Chroot} // which its hooks may be told
 	}
 	if b.Profile != "" {
 		session.Spec.ProfileRef = &spec.Reference{Name: b.Profile}

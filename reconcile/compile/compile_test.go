@@ -212,9 +212,11 @@ func TestSession(t *testing.T) {
 		{"a script of schroot's is told what schroot tells it",
 			record(spec.ChrootSpec{
 				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/r"}}, Union: &spec.Union{Type: spec.UnionNone},
-				HookEnvironment: map[string]string{"DEBIAN_DIST": "sid", "CHROOT_NAME": "Sid.1"},
+				HookEnvironment: map[string]string{"DEBIAN_DIST": "any", "CHROOT_NAME": "Sid.1"},
 			}, func(r *compile.Record) {
-				r.Session.ChrootName, r.Session.ProfileName, r.Session.Owner = "sid-1", "p", new(1000)
+				r.Session.ChrootName, r.Session.ProfileName, r.Session.Owner, r.Session.OwnerName = "sid-1", "p", new(1000), "alice"
+				r.Session.Session.ChrootRef = &spec.Reference{Name: "unstable"}
+				r.Session.Session.HookEnvironment = map[string]string{"DEBIAN_DIST": "sid", "FLAVOUR": "x"}
 				r.Session.Session.Expose = spec.ExposeNone
 				r.Session.Profile = spec.ProfileSpec{Hooks: []spec.Hook{
 					{Name: "up", File: "/s/50up", Interface: spec.InterfaceSchroot},
@@ -344,10 +346,10 @@ func TestUnknownSourceIsRefused(t *testing.T) {
 
 // schrootEnv is what a script of schroot's finds in its environment; of two of a
 // name the last counts.
-const schrootEnv = `"SESSION_ID=s","CHROOT_NAME=sid-1","CHROOT_ALIAS=sid-1",` +
+const schrootEnv = `"SESSION_ID=s","CHROOT_NAME=sid-1","CHROOT_ALIAS=unstable",` +
 	`"CHROOT_PATH=/run/sessions/s/root","CHROOT_MOUNT_LOCATION=/run/sessions/s/root",` +
 	`"CHROOT_SESSION_CREATE=false","CHROOT_SESSION_CLONE=false","CHROOT_SESSION_PURGE=false","CHROOT_SESSION_SOURCE=false",` +
 	`"CHROOT_PROFILE=p","MOUNT_DIR=/run/sessions","SYSCONF_DIR=/etc/schroot","DATA_DIR=/usr/share/schroot","SETUP_DATA_DIR=/usr/share/schroot/setup",` +
 	`"PLATFORM=linux","HOST_OS=linux-gnu","VERBOSE=normal","CHROOT_TYPE=directory","CHROOT_DIRECTORY=/r","CHROOT_UNION_TYPE=none",` +
-	`"AUTH_UID=1000","AUTH_RUID=1000",` +
-	`"COPPICE_CHROOT=sid-1","COPPICE_PROFILE=p","COPPICE_UID=uid","CHROOT_NAME=Sid.1","DEBIAN_DIST=sid"`
+	`"AUTH_UID=1000","AUTH_RUID=1000","AUTH_USER=alice","AUTH_RUSER=alice",` +
+	`"COPPICE_CHROOT=sid-1","COPPICE_PROFILE=p","COPPICE_UID=uid","CHROOT_NAME=Sid.1","DEBIAN_DIST=sid","FLAVOUR=x"`

@@ -34,7 +34,7 @@ func (c *compiler) schrootEnvironment() []string {
 	root := c.layout.View(s.Name)
 	env := []string{
 		"SESSION_ID=" + s.Name,
-		"CHROOT_NAME=" + s.ChrootName, "CHROOT_ALIAS=" + s.ChrootName,
+		"CHROOT_NAME=" + s.ChrootName, "CHROOT_ALIAS=" + alias(s),
 		"CHROOT_PATH=" + root, "CHROOT_MOUNT_LOCATION=" + root,
 		"CHROOT_SESSION_CREATE=false", "CHROOT_SESSION_CLONE=false",
 		"CHROOT_SESSION_PURGE=" + strconv.FormatBool(!s.Session.OpenSource && writesApart(s.Chroot)),
@@ -57,7 +57,19 @@ func (c *compiler) schrootEnvironment() []string {
 		uid := strconv.Itoa(*s.Owner)
 		env = append(env, "AUTH_UID="+uid, "AUTH_RUID="+uid)
 	}
+	if s.OwnerName != "" {
+		env = append(env, "AUTH_USER="+s.OwnerName, "AUTH_RUSER="+s.OwnerName)
+	}
 	return env
+}
+
+// alias is the name that the chroot was asked for by. If that is its own, it is
+// the one that scripts are told as its name, which may be another.
+func alias(s spec.Admitted) string {
+	if ref := s.Session.ChrootRef; ref != nil && ref.Name != s.ChrootName {
+		return ref.Name
+	}
+	return cmp.Or(s.Chroot.HookEnvironment["CHROOT_NAME"], s.ChrootName)
 }
 
 // writesApart reports whether what a session writes goes with it.

@@ -94,8 +94,13 @@ func (c *compiler) environment() []string {
 	if s.Session.Expose != spec.ExposeNone {
 		env = append(env, "COPPICE_ROOT="+c.layout.View(s.Name))
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Chroot.HookEnvironment)) {
-		env = append(env, name+"="+s.Chroot.HookEnvironment[name])
+	told := maps.Clone(s.Chroot.HookEnvironment)
+	if told == nil {
+		told = map[string]string{}
+	}
+	maps.Copy(told, s.Session.HookEnvironment)
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		env = append(env, name+"="+told[name])
 	}
 	return env
 }

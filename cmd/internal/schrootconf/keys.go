@@ -129,6 +129,11 @@ var (
 // dot in it. They become variables in the environment of setup scripts.
 func IsCustom(key string) bool { return custom.MatchString(key) }
 
+// Variable is what setup scripts find the value of a key of that form under.
+func Variable(key string) string {
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
 // ValidName reports whether a chroot, an alias, a session or a file of chroot.d
 // may have the name.
 func ValidName(s string) bool { return name.MatchString(s) && !saved.MatchString(s) }

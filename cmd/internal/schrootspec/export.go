@@ -211,13 +211,16 @@ func (e *section) hooks() {
 	}
 	for key := range e.values {
 		if schrootconf.IsCustom(key) {
-			known[variable(key)] = true
+			known[schrootconf.Variable(key)] = true
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.spec.HookEnvironment)) {
 		if !known[name] {
 			e.comment("hookEnvironment %s=%s: write it as a key with a dot in it", name, e.spec.HookEnvironment[name])
 		}
+	}
+	if v := e.spec.HookVariables; v != nil && e.values["user-modifiable-keys"]+e.values["root-modifiable-keys"] == "" {
+		e.comment("hookVariables: name %s in user-modifiable-keys or root-modifiable-keys, as keys with a dot in them", strings.Join(slices.Concat(v.Users, v.RootUsers), ", "))
 	}
 }
 

@@ -88,6 +88,7 @@ func TestExport(t *testing.T) {
 			Environment: &spec.Environment{Set: map[string]string{"A": "b"}, Filter: "SECRET|A.*"},
 			Limits:      &spec.Limits{PIDs: new(int64(5))}, Personality: "i686",
 			HookEnvironment: map[string]string{"X": "y"},
+			HookVariables:   &spec.HookVariables{Users: []string{"X"}, RootUsers: []string{"Y"}},
 		}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "image"}, Spec: spec.ChrootSpec{
 			Source: spec.Source{Loopback: &spec.LoopbackSource{Path: "/a.img", FSType: "xfs", Partition: 2, MountOptions: []string{"noatime", "discard"}}},
@@ -103,6 +104,7 @@ func TestExport(t *testing.T) {
 # environment.set: schroot sets no variables
 # limits: schroot has none
 # hookEnvironment X=y: write it as a key with a dot in it
+# hookVariables: name X, Y in user-modifiable-keys or root-modifiable-keys, as keys with a dot in them
 [folder]
 type=directory
 description=a folder

@@ -54,7 +54,7 @@ func (p profile) script(file string) {
 	again := hook
 	again.Name, again.Phase = p.hookName(name+"-recover"), spec.HookRecover
 	p.spec.Hooks = append(p.spec.Hooks, hook, again)
-	p.note(schrootconf.Position{File: file}, "it runs with schroot's stages and variables, but for AUTH_USER, PID and others of whoever begins a session; what it mounts below CHROOT_PATH is seen on the host alone")
+	p.note(schrootconf.Position{File: file}, "it runs with schroot's stages and variables, but for PID, AUTH_HOME and AUTH_SHELL of whoever begins a session; what it mounts below CHROOT_PATH is seen on the host alone")
 }
 
 // hookName makes a name of its own for a hook.

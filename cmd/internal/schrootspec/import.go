@@ -64,7 +64,6 @@ func imported(c schrootconf.Chroot, label string, aliases map[string]bool) Docum
 		object.Annotations[Name] = c.Name
 		t.doc.note(c.At, "it is called %s here: a name is made of lower-case letters, digits and dashes", label)
 		t.hookVariable("CHROOT_NAME", c.Name)
-		t.hookVariable("CHROOT_ALIAS", c.Name)
 	}
 	t.source()
 	t.union()
@@ -72,6 +71,7 @@ func imported(c schrootconf.Chroot, label string, aliases map[string]bool) Docum
 	t.commands()
 	t.aliases(aliases)
 	t.spec.Description = t.take("description")
+	t.modifiable()
 	t.rest()
 	if e, given := c.Given("profile"); given && c.Type() == schrootconf.Plain {
 		t.doc.note(e.At, "profile=%s: a plain chroot has none", e.Value)

@@ -1,16 +1,16 @@
 package schrootspec
 
 import (
+	"slices"
 	"strings"
 
 	"coppice.dev/cmd/internal/schrootconf"
+	"coppice.dev/spec"
 )
 
 // withoutCounterpart says what becomes of keys that no field stands for.
 var withoutCounterpart = map[string]string{
 	"message-verbosity":        "the schroot command heeds it, no other does",
-	"user-modifiable-keys":     "nothing of a session can be changed by a key",
-	"root-modifiable-keys":     "nothing of a session can be changed by a key",
 	"priority":                 "schroot itself uses it no longer",
 	"active":                   "schroot itself uses it no longer",
 	"run-setup-scripts":        "schroot itself uses it no longer; a plain source runs no hooks",
@@ -37,9 +37,27 @@ func (t *translation) keep(key string) {
 	}
 }
 
-// variable is what scripts find the value of a key of people's own under.
-func variable(key string) string {
-	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+// modifiable are the keys that those who begin sessions may set by schroot -o.
+func (t *translation) modifiable() {
+	users, rootUsers := t.variables("user-modifiable-keys"), t.variables("root-modifiable-keys")
+	if len(users)+len(rootUsers) > 0 {
+		t.spec.HookVariables = &spec.HookVariables{Users: users, RootUsers: rootUsers}
+	}
+}
+
+// variables are what scripts find under the keys that a key lists.
+func (t *translation) variables(key string) []string {
+	var list []string
+	for _, name := range t.List(key) {
+		switch {
+		case !schrootconf.IsCustom(name) || strings.HasPrefix(name, "setup."):
+			t.doc.note(t.at(key), "%s: %s cannot be changed for a session; of a profile of its own a session can have it", key, name)
+		case !slices.Contains(list, schrootconf.Variable(name)):
+			list = append(list, schrootconf.Variable(name))
+		}
+	}
+	t.keep(key)
+	return list
 }
 
 // rest goes through what is written and did not become a field.
@@ -55,7 +73,7 @@ func (t *translation) rest() {
 			t.doc.note(e.At, "%s=%s: schroot has no such key for type %s", e.Key, e.Value, t.Type())
 		case schrootconf.IsCustom(e.Key) && !known:
 			t.keep(e.Key)
-			t.hookVariable(variable(e.Key), e.Value)
+			t.hookVariable(schrootconf.Variable(e.Key), e.Value)
 		case listed && why == "": // what it stands for is in the profile
 			t.keep(e.Key)
 		case listed:

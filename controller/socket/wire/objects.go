@@ -54,6 +54,8 @@ type Begin struct {
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 	// Expose says what of it the host sees; its root without its mounts if empty.
 	Expose spec.Expose `json:"expose,omitempty"`
+	// HookEnvironment are variables for its hooks, those that the chroot lets be set.
+	HookEnvironment map[string]string `json:"hookEnvironment,omitempty"`
 	// Labels and Annotations are put on it. Annotations of the domain coppice.dev
 	// are the daemon's.
 	Labels      map[string]string `json:"labels,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"coppice.dev/cmd/internal/schrootconf"
 	"coppice.dev/cmd/schroot/internal/names"
@@ -46,6 +47,11 @@ type Facts struct {
 	// Original and Selected are a session's chroot, and the name it was asked for
 	// by.
 	Original, Selected string
+	// IdleTimeout is how long sessions of the chroot that the command begins last
+	// while nobody is inside; 0 is for ever.
+	IdleTimeout time.Duration
+	// variables are those for hooks that may be set for a session.
+	variables *spec.HookVariables
 	// Kept are keys that Coppice has nothing for, as annotations keep them.
 	Kept map[string]string
 }
@@ -55,6 +61,20 @@ func (f Facts) Preserves() bool { return f.conf().Bool("preserve-environment") }
 
 // Verbosity is how much the chroot wants to be said: quiet, normal or verbose.
 func (f Facts) Verbosity() string { return f.conf().Text("message-verbosity") }
+
+// Modifiable reports whether a key may have another value for a session: one of
+// people's own, whose variable may be set by root or by everybody.
+func (f Facts) Modifiable(key string, root bool) bool {
+	if !schrootconf.IsCustom(key) || f.variables == nil {
+		return false
+	}
+	name := schrootconf.Variable(key)
+	return slices.Contains(f.variables.Users, name) || root && slices.Contains(f.variables.RootUsers, name)
+}
+
+// IdleTimeout is the annotation of a chroot that says how long sessions which the
+// command begins last while nobody is inside, as 24h.
+const IdleTimeout = schrootconf.Domain + "idle-timeout"
 
 // keeps are the keys, the custom ones aside, that are taken from annotations.
 var keeps = []string{"profile", "preserve-environment", "message-verbosity", "user-modifiable-keys", "root-modifiable-keys"}
@@ -77,6 +97,7 @@ func OfChroot(c wire.Chroot) Facts {
 	f.Name = names.Name{Namespace: names.Chroot, Name: cmp.Or(c.Annotations[names.Annotation], c.Name)}
 	f.Description, f.Kept = c.Spec.Description, kept(c.Annotations)
 	f.Profile = cmp.Or(f.Kept["profile"], f.Profile)
+	f.IdleTimeout, _ = time.ParseDuration(c.Annotations[IdleTimeout]) // what is no time is for ever
 	f.Aliases = slices.DeleteFunc(slices.Clone(c.Spec.Aliases), func(alias string) bool { return alias == f.Name.Name })
 	if a := c.Spec.Access; a != nil {
 		f.lists = lists{a.Users, a.Groups, a.RootUsers, a.RootGroups}
@@ -135,7 +156,7 @@ func OfSession(s wire.Session) Facts {
 
 // of returns what a chroot and its sessions have in common.
 func of(c spec.ChrootSpec) Facts {
-	f := Facts{Shell: c.Shell, Prefix: c.CommandPrefix, Personality: c.Personality, Profile: spec.DefaultProfile}
+	f := Facts{variables: c.HookVariables, Shell: c.Shell, Prefix: c.CommandPrefix, Personality: c.Personality, Profile: spec.DefaultProfile}
 	if c.ProfileRef != nil {
 		f.Profile = c.ProfileRef.Name
 	}
