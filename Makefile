@@ -29,7 +29,7 @@ BENCHFLAGS ?= -benchtime=1s -count=1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing (as root)
@@ -57,6 +57,12 @@ test-vm: ## the tests that depend on the kernel, crashes of LVM, and power cuts,
 	@began=$$(date +%s); $(GO) build -o bin/vm ./test/vm; \
 	bin/vm test; bin/vm crash -most 1; bin/vm powercut -n 2 -reboots 1 -longest 8s; \
 	echo "test-vm took $$(( $$(date +%s) - began )) s"
+
+# sbuild, autopkgtest and piuparts themselves, of which `make test` is one run. The
+# archive with Debian bookworm that they use is made once, and kept.
+.PHONY: test-clients
+test-clients: deps ## programs that call schroot, with this command in its place (as root)
+	$(GO) test -race -count=1 -timeout 10m -v ./test/clients
 
 .PHONY: powercut
 powercut: deps ## cut the power of a virtual machine under load CUTS times

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ func newImport(c *cli) *cobra.Command {
 
 func newImportSchroot(c *cli) *cobra.Command {
 	var to string
+	var idle time.Duration
 	cmd := &cobra.Command{
 		Use:   "schroot [FOLDER]",
 		Short: "Turn schroot's configuration into manifests",
@@ -43,7 +45,11 @@ is asked of a controller, and schroot's files stay as they are.
 What has no counterpart is told in comments above each manifest; what cannot be
 used at all is written as a comment. What is wrong with schroot's own files is
 told with file and line; the exit code is 1 if that includes something that schroot
-refuses.`,
+refuses.
+
+Sessions that schroot begins last until they are ended, also when what began them
+was killed. With --idle-timeout those of the imported chroots end when nobody was
+inside for that long.`,
 		Example: `  coppice import schroot | less
   coppice import schroot -o /etc/coppice/manifests.d`,
 		Args: cobra.MaximumNArgs(1),
@@ -52,15 +58,19 @@ refuses.`,
 			if len(args) > 0 {
 				folder = args[0]
 			}
-			return c.importSchroot(folder, to)
+			if _, err := atMost("--idle-timeout", idle); err != nil {
+				return err
+			}
+			return c.importSchroot(folder, to, idle)
 		},
 	}
 	cmd.Flags().StringVarP(&to, "output", "o", "", "the folder to write a file each into, instead of printing")
 	_ = cmd.MarkFlagDirname("output")
+	cmd.Flags().DurationVar(&idle, "idle-timeout", 0, "end sessions that the command schroot begins when nobody was inside for this long")
 	return cmd
 }
 
-func (c *cli) importSchroot(folder, to string) error {
+func (c *cli) importSchroot(folder, to string, idle time.Duration) error {
 	folder, err := filepath.Abs(folder) // hooks run from anywhere
 	if err != nil {
 		return fmt.Errorf("import from schroot: %w", err)
@@ -78,6 +88,9 @@ func (c *cli) importSchroot(folder, to string) error {
 		fmt.Fprintln(c.errOut, severity+p.String())
 	}
 	documents := schrootspec.Import(configuration, configuration.Profile)
+	if idle > 0 {
+		schrootspec.EndIdle(documents, idle)
+	}
 	if to != "" {
 		err = c.writeDocuments(documents, to)
 	} else {

@@ -66,6 +66,9 @@ func TestImportSchroot(t *testing.T) {
 	if out, errOut, code = call("validate", to); code != 0 || out != "chroot/a is good\nprofile/schroot-p is good\n" {
 		t.Errorf("code %d, %s%s", code, out, errOut)
 	}
+	if out, _, code = call("import", "schroot", folder, "--idle-timeout", "36h"); code != 0 || strings.Count(out, "    schroot.coppice.dev/idle-timeout: 36h0m0s\n") != 2 {
+		t.Errorf("code %d, and of idle sessions\n%s", code, out)
+	}
 	out, errOut, code = call("export", "schroot", "-f", to)
 	if code != 0 || !strings.Contains(out, "\n[a]\ntype=directory\ndirectory=/srv/a\nprofile=p\nunion-type=none\n") {
 		t.Errorf("code %d, exported\n%s%s", code, out, errOut)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -56,8 +57,8 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 		Name: label, Chroot: chroot.asked(), HookEnvironment: set, Source: chroot.Namespace == names.Source, Bound: bound, Expose: spec.ExposeTree,
 		Annotations: map[string]string{names.Annotation: name, names.Selected: chroot.name.Name},
 	}
-	if chroot.IdleTimeout > 0 && !bound {
-		request.IdleTimeout = &metav1.Duration{Duration: chroot.IdleTimeout}
+	if chroot.IdleTimeout != "" && !bound {
+		request.IdleTimeout = f.idleTimeout(chroot.IdleTimeout)
 	}
 	maps.Copy(chroot.Kept, f.given())
 	for key, value := range chroot.Kept {
@@ -84,6 +85,20 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 	session.Facts = found
 	session.Name = session.name
 	return session, err
+}
+
+// idleTimeout reads how long a session may be idle; nil, and a warning, if that is
+// no time.
+func (f *front) idleTimeout(text string) *metav1.Duration {
+	d, err := time.ParseDuration(text)
+	if err == nil && d > 0 {
+		return &metav1.Duration{Duration: d}
+	}
+	f.say("W", args.Message{
+		Text: fmt.Sprintf("%s=%s is no time such as 24h: the session lasts until it is ended", schrootconf.IdleTimeout, text),
+		More: "Have root mend the chroot’s annotation",
+	})
+	return nil
 }
 
 // asked is the name of the chroot to ask for: an alias, if that was given, so that

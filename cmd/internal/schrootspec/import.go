@@ -2,6 +2,7 @@ package schrootspec
 
 import (
 	"path"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -144,3 +145,18 @@ func tellScripts(object *spec.Chroot, c schrootconf.Chroot, folder string) {
 
 // usual is where schroot's configuration usually is.
 const usual = "/etc/schroot"
+
+// EndIdle has sessions that the command schroot begins of the chroots end when
+// nobody was inside for that long.
+func EndIdle(documents []Document, after time.Duration) {
+	for _, d := range documents {
+		chroot, is := d.Object.(*spec.Chroot)
+		if !is {
+			continue
+		}
+		if chroot.Annotations == nil {
+			chroot.Annotations = map[string]string{}
+		}
+		chroot.Annotations[schrootconf.IdleTimeout] = after.String()
+	}
+}

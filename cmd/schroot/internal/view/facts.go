@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"coppice.dev/cmd/internal/schrootconf"
 	"coppice.dev/cmd/schroot/internal/names"
@@ -48,8 +47,8 @@ type Facts struct {
 	// by.
 	Original, Selected string
 	// IdleTimeout is how long sessions of the chroot that the command begins last
-	// while nobody is inside; 0 is for ever.
-	IdleTimeout time.Duration
+	// while nobody is inside, as it is written; "" is for ever.
+	IdleTimeout string
 	// variables are those for hooks that may be set for a session.
 	variables *spec.HookVariables
 	// Kept are keys that Coppice has nothing for, as annotations keep them.
@@ -72,10 +71,6 @@ func (f Facts) Modifiable(key string, root bool) bool {
 	return slices.Contains(f.variables.Users, name) || root && slices.Contains(f.variables.RootUsers, name)
 }
 
-// IdleTimeout is the annotation of a chroot that says how long sessions which the
-// command begins last while nobody is inside, as 24h.
-const IdleTimeout = schrootconf.Domain + "idle-timeout"
-
 // keeps are the keys, the custom ones aside, that are taken from annotations.
 var keeps = []string{"profile", "preserve-environment", "message-verbosity", "user-modifiable-keys", "root-modifiable-keys"}
 
@@ -97,7 +92,7 @@ func OfChroot(c wire.Chroot) Facts {
 	f.Name = names.Name{Namespace: names.Chroot, Name: cmp.Or(c.Annotations[names.Annotation], c.Name)}
 	f.Description, f.Kept = c.Spec.Description, kept(c.Annotations)
 	f.Profile = cmp.Or(f.Kept["profile"], f.Profile)
-	f.IdleTimeout, _ = time.ParseDuration(c.Annotations[IdleTimeout]) // what is no time is for ever
+	f.IdleTimeout = c.Annotations[schrootconf.IdleTimeout]
 	f.Aliases = slices.DeleteFunc(slices.Clone(c.Spec.Aliases), func(alias string) bool { return alias == f.Name.Name })
 	if a := c.Spec.Access; a != nil {
 		f.lists = lists{a.Users, a.Groups, a.RootUsers, a.RootGroups}
