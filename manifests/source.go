@@ -133,7 +133,8 @@ func (s *Source) wait(ctx context.Context, w *watch) bool {
 		return false
 	case <-resync.C:
 		return true
-	case <-w.events():
+	case e := <-w.events():
+		w.heard(e)
 	}
 	// More is likely to follow: an editor writes several files, a sync many.
 	latest := time.NewTimer(patience)
@@ -146,7 +147,8 @@ func (s *Source) wait(ctx context.Context, w *watch) bool {
 			return true
 		case <-time.After(quiet):
 			return true
-		case <-w.events():
+		case e := <-w.events():
+			w.heard(e)
 		}
 	}
 }

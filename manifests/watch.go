@@ -73,6 +73,14 @@ func (w *watch) events() <-chan fsnotify.Event {
 	return w.notify.Events
 }
 
+// heard takes note of a folder that went. Another may be there already, with the
+// same number as this one had: it is to be watched all the same.
+func (w *watch) heard(e fsnotify.Event) {
+	if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+		delete(w.watched, e.Name)
+	}
+}
+
 // follow watches where the folders are now. A folder that was replaced is
 // another one, although its path is the same.
 func (w *watch) follow(folders []Folder) {

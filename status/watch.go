@@ -95,7 +95,10 @@ func (w *watch) wait(ctx context.Context, pause time.Duration) bool {
 		case event := <-w.notify.Events:
 			for _, folder := range w.kinds {
 				if event.Name == w.folder(folder) {
-					return true // it went, or was made anew
+					// It went, or was made anew. Another may be there already, with
+					// the same number as this one had, and nobody watches it.
+					delete(w.watched, event.Name)
+					return true
 				}
 			}
 			w.lookAt(ctx, event.Name)

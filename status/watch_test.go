@@ -75,12 +75,13 @@ func TestWatchOfAFolderThatIsMadeAnew(t *testing.T) {
 		for range changes {
 		}
 	}()
-	put(t, writer(t, dir), session("a", status.Ready))
-	expect(t, changes, "Session a Ready")
-	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
-		t.Fatal(err)
+	// The new folder often has the number of the old one, whose watch went with it.
+	for range 40 {
+		put(t, writer(t, dir), session("a", status.Ready))
+		expect(t, changes, "Session a Ready")
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, changes, "Session a gone")
 	}
-	expect(t, changes, "Session a gone")
-	put(t, writer(t, dir), session("a", status.Pending))
-	expect(t, changes, "Session a Pending")
 }

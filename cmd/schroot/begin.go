@@ -55,12 +55,13 @@ func (f *front) begin(ctx context.Context, chroot selected, bound bool) (selecte
 	label := names.Label(name)
 	request := wire.Begin{
 		Name: label, Chroot: chroot.asked(), HookEnvironment: set, Source: chroot.Namespace == names.Source, Bound: bound, Expose: spec.ExposeTree,
-		Annotations: map[string]string{names.Annotation: name, names.Selected: chroot.name.Name},
+		Annotations: map[string]string{names.Annotation: name, names.Original: chroot.Name.Name, names.Selected: chroot.name.Name},
 	}
 	if chroot.IdleTimeout != "" && !bound {
 		request.IdleTimeout = f.idleTimeout(chroot.IdleTimeout)
 	}
 	maps.Copy(chroot.Kept, f.given())
+	chroot.Kept["description"] = chroot.Description
 	for key, value := range chroot.Kept {
 		if len(key)+len(value) <= longKey {
 			request.Annotations[schrootconf.Domain+key] = value
@@ -115,10 +116,14 @@ func (s selected) asked() string {
 func (f *front) set(chroot selected) (map[string]string, error) {
 	set := map[string]string{}
 	for _, pair := range f.Set {
-		if !chroot.Modifiable(pair.Key, os.Getuid() == 0 || f.User == "root") {
+		root := os.Getuid() == 0 || f.User == "root"
+		if !chroot.Modifiable(pair.Key, root) {
+			where := "user-modifiable-keys"
+			if root {
+				where += " or root-modifiable-keys"
+			}
 			return nil, &failure{args.Message{
-				Text: fmt.Sprintf("Configuration key ‘%s’ is not permitted to be modified.", pair.Key),
-				More: "The key is not present in user-modifiable-keys or root-modifiable-keys",
+				Text: fmt.Sprintf("Configuration key ‘%s’ is not permitted to be modified.", pair.Key), More: "The key is not present in " + where,
 			}}
 		}
 		set[schrootconf.Variable(pair.Key)] = pair.Value

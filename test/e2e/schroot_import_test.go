@@ -41,7 +41,7 @@ func TestImportedFromSchroot(t *testing.T) {
 	}
 	h.until("there is the chroot", func() bool { _, code := h.try("get", "chroot", "odd-root"); return code == 0 })
 
-	const refused = "E: Configuration key ‘rt.base’ is not permitted to be modified.\nI: The key is not present in user-modifiable-keys or root-modifiable-keys\n"
+	const refused = "E: Configuration key ‘rt.base’ is not permitted to be modified.\nI: The key is not present in user-modifiable-keys\n"
 	if out, errOut, code := h.schroot(games, "-b", "-c", "Odd.Root", "-o", "rt.base=x"); out != "" || errOut != refused || code != 1 {
 		t.Errorf("a key that root alone may set: %q, %q, %d", out, errOut, code)
 	}

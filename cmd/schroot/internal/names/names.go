@@ -17,10 +17,12 @@ import (
 	"coppice.dev/spec"
 )
 
-// Annotation holds an object's name in schroot's words, and Selected the name
-// that a session's chroot was asked for by, which may be an alias.
+// Annotation holds an object's name in schroot's words, Original that of a
+// session's chroot, and Selected the name that it was asked for by, which may be an
+// alias.
 const (
 	Annotation = schrootconf.Domain + "name"
+	Original   = schrootconf.Domain + "original-name"
 	Selected   = schrootconf.Domain + "selected-name"
 )
 

@@ -43,12 +43,31 @@ func (f Facts) conf() schrootconf.Chroot { return schrootconf.New(f.Name.Name, f
 func (f Facts) entries() []schrootconf.Entry {
 	list := f.conf().Config()
 	if f.Namespace == names.Session {
-		for key, value := range map[string]string{"name": f.Name.Name, "mount-location": f.Path, "original-name": f.Original, "selected-name": f.Selected} {
+		list = slices.DeleteFunc(list, func(e schrootconf.Entry) bool {
+			return strings.HasPrefix(e.Key, "source-") && f.Source == nil || strings.HasPrefix(e.Key, "btrfs-")
+		})
+		for key, value := range f.sessionKeys() {
 			list = append(list, schrootconf.Entry{Key: key, Value: value})
 		}
 	}
 	slices.SortFunc(list, func(a, b schrootconf.Entry) int { return strings.Compare(a.Key, b.Key) })
 	return list
+}
+
+// sessionKeys are those that schroot keeps for a session besides.
+func (f Facts) sessionKeys() map[string]string {
+	keys := map[string]string{"name": f.Name.Name, "mount-location": f.Path, "original-name": f.Original, "selected-name": f.Selected}
+	switch f.Type {
+	case schrootconf.File:
+		keys["file-repack"] = strconv.FormatBool(f.Repacked)
+	case schrootconf.Loopback:
+		keys["mount-device"] = f.File
+	case schrootconf.BlockDevice:
+		keys["mount-device"] = f.Device
+	case schrootconf.BtrfsSnapshot:
+		keys["btrfs-snapshot-name"] = "" // nobody's to look into by path
+	}
+	return keys
 }
 
 // keys are those of schroot.conf(5) that something is known of.

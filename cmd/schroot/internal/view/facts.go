@@ -112,14 +112,20 @@ func OfSource(c wire.Chroot) (Facts, bool) {
 	f.Namespace = names.Source
 	f.Description += " (source chroot)"
 	f.lists, f.Source = *f.Source, nil
-	f.Cloned, f.Union, f.Repacked = false, "", f.Type == schrootconf.File
+	f.Cloned, f.Union = false, ""
+	f.asSource()
+	return f, true
+}
+
+// asSource makes of what is grown from a source the source itself.
+func (f *Facts) asSource() {
+	f.Repacked = f.Type == schrootconf.File
 	switch f.Type {
 	case schrootconf.LVMSnapshot:
-		f.Type, f.LVMOptions = schrootconf.BlockDevice, ""
+		f.Type, f.LVMOptions, f.Source = schrootconf.BlockDevice, "", nil
 	case schrootconf.BtrfsSnapshot:
-		f.Type, f.Directory = schrootconf.Directory, f.Subvolume
+		f.Type, f.Directory, f.Source = schrootconf.Directory, f.Subvolume, nil
 	}
-	return f, true
 }
 
 // OfSession returns the facts of a session. Of the lists only whoever began it is
@@ -127,15 +133,21 @@ func OfSource(c wire.Chroot) (Facts, bool) {
 func OfSession(s wire.Session) Facts {
 	f := of(s.Spec)
 	f.Name = names.Name{Namespace: names.Session, Name: cmp.Or(s.Annotations[names.Annotation], s.Name)}
-	f.Original, f.Kept = s.Chroot, kept(s.Annotations)
+	f.Original, f.Kept = cmp.Or(s.Annotations[names.Original], s.Chroot), kept(s.Annotations)
 	f.Profile = cmp.Or(f.Kept["profile"], f.Profile)
-	f.Selected = cmp.Or(s.Annotations[names.Selected], s.Chroot)
-	f.Purged, f.Cloned = f.Cloned && !s.Source, false
-	f.Repacked = s.Source && f.Type == schrootconf.File
-	f.Description = strings.TrimSpace(s.Spec.Description + " (session chroot)")
+	f.Selected = cmp.Or(s.Annotations[names.Selected], f.Original)
+	// An archive is unpacked for its source, too, and that goes.
+	f.Purged, f.Cloned = f.Cloned && !s.Source || f.Type == schrootconf.File, false
+	if s.Source {
+		f.asSource()
+	}
+	if f.Type == schrootconf.Directory && f.Union == "" {
+		f.Union = string(spec.UnionNone)
+	}
+	f.Description = s.Annotations[schrootconf.Domain+"description"] + " (session chroot)"
 	f.Path = s.Root
-	if f.Source != nil {
-		f.Source = &lists{}
+	if f.Source = nil; f.Union == overlay {
+		f.Source = &lists{} // as schroot tells of those with a union alone
 	}
 	owner := s.OwnerName
 	switch a := s.Spec.Access; {

@@ -82,6 +82,10 @@ func (f Facts) rows() []row {
 	case schrootconf.LVMSnapshot:
 		rows = append(rows, row{"Device", f.Device}, row{"LVM Snapshot Options", f.LVMOptions})
 	case schrootconf.BtrfsSnapshot:
+		if session {
+			rows = append(rows, row{"Btrfs Snapshot Name", ""})
+			break
+		}
 		rows = append(rows, row{"Btrfs Source Subvolume", f.Subvolume}, row{"Btrfs Snapshot Directory", f.Snapshots})
 	}
 	rows = append(rows, row{"Personality", cmp.Or(f.Personality, "undefined")}, row{"User Modifiable Keys", words(f.conf().List("user-modifiable-keys"))}, row{"Root Modifiable Keys", words(f.conf().List("root-modifiable-keys"))}, row{"User Data", ""})
@@ -93,6 +97,9 @@ func (f Facts) rows() []row {
 		case strings.HasPrefix(e.Key, "union-"):
 			union[e.Key] = e.Value
 		}
+	}
+	if session {
+		rows = given(rows, "Mount Device", f.sessionKeys()["mount-device"])
 	}
 	rows = given(rows, "Mount Options", f.MountOptions)
 	rows = given(rows, "Location", f.Location)

@@ -157,12 +157,12 @@ func TestSession(t *testing.T) {
 		Name: "s-1-abc", Annotations: map[string]string{names.Annotation: "S_1", names.Selected: "second"},
 		Owner: &uid, OwnerName: "alice", OwnerIsRoot: true, Chroot: "rt-dirov", Spec: chroots()[2].Spec, Root: "/run/coppice/sessions/s-1-abc/root",
 	}
-	s.Spec.Description, s.Spec.Aliases = "", nil
+	s.Spec.Description, s.Spec.Aliases = "", nil // which a session is not made of
 	same(t, Info([]Facts{OfSession(s)}), golden(t, "session-info.txt"))
 	config := Config([]Facts{OfSession(s)}, time.Now())
 	for _, line := range []string{
 		"[S_1]", "root-users=alice", "users=", "root-groups=", "mount-location=/run/coppice/sessions/s-1-abc/root",
-		"name=S_1", "original-name=rt-dirov", "selected-name=second", "type=directory", "union-type=overlay", "description=(session chroot)",
+		"name=S_1", "original-name=rt-dirov", "selected-name=second", "type=directory", "union-type=overlay", "description= (session chroot)",
 	} {
 		if !strings.Contains(config, "\n"+line+"\n") {
 			t.Errorf("no %s in\n%s", line, config)
