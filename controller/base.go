@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,9 +21,13 @@ import (
 // claims it, and goes when none does.
 func (c *Controller) base(ctx context.Context, name string) {
 	k, owner := baseKey(name), object.BaseOwner(name)
-	fate, want := c.claims.decide(name)
-	if fate == stays {
+	fate, want, left := c.claims.decide(name, c.worth(name))
+	switch fate {
+	case stays:
 		return // looked at again when it is known who wants it
+	case rests:
+		c.queue.after(k, left)
+		return
 	}
 	log := c.Log.WithValues("base", name)
 	watch := c.watchBase(name)
@@ -47,6 +52,7 @@ func (c *Controller) base(ctx context.Context, name string) {
 	}
 	var retry time.Time
 	if err != nil {
+		c.makeRoom(err)
 		retry = time.Now().Add(c.queue.failedWith(k, err))
 		log.Error(err, "Working on a base failed", "source", want.Source)
 	} else {
@@ -59,6 +65,36 @@ func (c *Controller) base(ctx context.Context, name string) {
 		c.mu.Lock()
 		delete(c.tended, k)
 		c.mu.Unlock()
+	}
+}
+
+// worth is for how long a base is kept when nobody stands on it: an archive takes
+// long to unpack, and is likely to be wanted again as long as a Chroot names it.
+func (c *Controller) worth(name string) time.Duration {
+	source := c.claims.source(name)
+	if source == "" {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, chroot := range c.refs.Chroots {
+		if file := chroot.Spec.Source.File; file != nil && filepath.Clean(file.Path) == source {
+			return c.KeepUnpacked
+		}
+	}
+	return 0
+}
+
+// makeRoom has what is kept for later go if something failed for lack of room.
+func (c *Controller) makeRoom(err error) {
+	if fault.ReasonOf(err) == fault.NoSpace {
+		c.renewBases(c.claims.resting(true))
+	}
+}
+
+func (c *Controller) renewBases(names []string) {
+	for _, name := range names {
+		c.queue.renew(baseKey(name))
 	}
 }
 

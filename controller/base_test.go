@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -9,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"coppice.dev/controller"
+	"coppice.dev/reconcile/compile"
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/object"
+	"coppice.dev/spec"
 	"coppice.dev/status"
 )
 
@@ -54,6 +58,76 @@ func TestSessionsShareABaseUntilTheLastGoes(t *testing.T) {
 		if got := r.world.owners(); got != "" {
 			t.Errorf("there are %q", got)
 		}
+	})
+}
+
+// TestAnUnpackedArchiveIsKeptForLater as long as a Chroot names it, for a time.
+func TestAnUnpackedArchiveIsKeptForLater(t *testing.T) {
+	bubble(t, func(r *room) {
+		size := int64(1)
+		r.set = func(c *controller.Controller) {
+			c.KeepUnpacked = time.Hour
+			c.Inspect = func(context.Context, spec.Source) (compile.Facts, error) {
+				return compile.Facts{Contents: object.FileIdentity{Inode: 7, Size: size}}, nil
+			}
+		}
+		r.restart()
+		archive := manifest("Chroot", "tar", "source: {file: {path: /srv/a.tar}};union: {type: overlay}")
+		r.write("c.yaml", archive, image("img", "overlay"))
+		once := func(name string) {
+			t.Helper()
+			r.write("s.yaml", session(name, "tar"))
+			r.phase(name, status.Ready)
+			r.remove("s.yaml")
+			r.wait(time.Second)
+		}
+		is := func(what, want string) {
+			t.Helper()
+			if got := r.world.owners(); got != want {
+				t.Errorf("%s there are %q, want %q", what, got, want)
+			}
+		}
+		once("a")
+		is("when the session is gone", "base")
+		r.world.taken()
+		r.wait(50 * time.Minute)
+		once("b")
+		r.wait(50 * time.Minute)
+		is("50 minutes after the second one", "base")
+		for _, did := range r.world.taken() {
+			if strings.Contains(did, "2-layer/tree") {
+				t.Errorf("for the second session %s was done", did)
+			}
+		}
+		r.wait(20 * time.Minute)
+		is("after more than an hour", "")
+		// What was unpacked of an archive that is another now is of no use.
+		once("a")
+		size++
+		once("b")
+		is("after a session of another archive", "base")
+		// It goes with the Chroot that names it.
+		r.write("c.yaml", image("img", "overlay"))
+		r.wait(time.Second)
+		is("without the chroot", "")
+		// An image costs nothing to attach, and others may want it.
+		r.write("s.yaml", session("a", "img"))
+		r.phase("a", status.Ready)
+		r.remove("s.yaml")
+		r.wait(time.Second)
+		is("after a session of an image", "")
+		// When there is no room for something else it goes first.
+		r.write("c.yaml", archive, directory("dir"))
+		once("a")
+		is("before there is no room", "base")
+		r.world.change(func() {
+			r.world.fails["session/b 3-write/upper"] = &fault.Fault{Reason: fault.NoSpace, Doing: "make the layer"}
+		})
+		r.write("s.yaml", session("b", "dir"))
+		r.wait(time.Second)
+		r.remove("s.yaml")
+		r.wait(time.Second)
+		is("when there was no room", "")
 	})
 }
 

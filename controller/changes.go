@@ -37,6 +37,9 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 		if !known {
 			continue
 		}
+		if class == classChroot {
+			c.renewBases(c.claims.resting(false))
+		}
 		own := key{class, k.Name}
 		c.queue.renew(own)
 		if _, named := set.Entries[k]; class == classSession && !named && !set.MayHold(k) {

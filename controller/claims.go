@@ -63,6 +63,8 @@ type base struct {
 	claimants map[string]struct{}
 	// waiting are those of them that wait for it.
 	waiting map[string]struct{}
+	// idle is since when nobody stands on it; zero if it is not worth keeping.
+	idle time.Time
 	// ready is set while it is as wanted.
 	ready bool
 	// err is what went wrong last, and retry when it is tried again.
@@ -225,6 +227,7 @@ func (c *claims) claim(session string, needs compile.Result, runs bool) answer {
 		if b == nil {
 			b = &base{claimants: map[string]struct{}{}, waiting: map[string]struct{}{}}
 			c.bases[key] = b
+			a.wake = append(a.wake, c.outdate(want)...)
 		}
 		delete(c.leftovers, key)
 		b.want = want
@@ -246,6 +249,18 @@ func (c *claims) claim(session string, needs compile.Result, runs bool) answer {
 		}
 	}
 	return a
+}
+
+// outdate has bases that rest go if a new one is made of the same file, which is
+// another file by now. It needs the lock.
+func (c *claims) outdate(want compile.Base) (gone []string) {
+	for key, b := range c.bases {
+		if b.want.Source == want.Source && key != want.Owner.Name && len(b.claimants) == 0 {
+			b.idle = time.Time{}
+			gone = append(gone, key)
+		}
+	}
+	return gone
 }
 
 // release gives back all that a session claims. It returns the bases that it
@@ -286,6 +301,7 @@ func (c *claims) drop(session string, keep []compile.Base) (dropped []string) {
 		if !kept(key) {
 			delete(c.bases[key].claimants, session)
 			delete(c.bases[key].waiting, session)
+			c.bases[key].idle = time.Now()
 			dropped = append(dropped, key)
 		}
 	}

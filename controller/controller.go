@@ -36,6 +36,9 @@ type Controller struct {
 	Tenants Tenants
 	// Workers is how many keys are worked on at the same time.
 	Workers int
+	// KeepUnpacked is how long an unpacked archive that a Chroot names is kept when no
+	// session stands on it.
+	KeepUnpacked time.Duration
 	// Measure tells how much of the disk an object holds, in bytes. It is asked by
 	// Once alone, before something goes; it may be nil.
 	Measure func(object.Observed) int64

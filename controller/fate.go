@@ -17,25 +17,47 @@ const (
 	stays fate = iota // nobody knows whether it is wanted
 	made              // it is wanted
 	goes              // nobody wants it
+	rests             // nobody stands on it, and it is kept for who comes next
 )
 
-// decide says what is to become of a base. One that goes is not ready from now
-// on, so whoever claims it from now on waits.
-func (c *claims) decide(key string) (fate, compile.Base) {
+// decide says what is to become of a base that is worth keeping for a time when
+// nobody stands on it; of one that rests, for how long. One that goes is not ready
+// from now on, so whoever claims it from now on waits.
+func (c *claims) decide(key string, worth time.Duration) (f fate, want compile.Base, left time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.bases[key]
 	switch {
 	case b != nil && len(b.claimants) > 0:
 		b.begun = time.Now()
-		return made, b.want
+		return made, b.want, 0
 	case !c.complete():
-		return stays, compile.Base{}
+		return stays, compile.Base{}, 0
+	case b != nil && b.ready && b.err == nil && time.Since(b.idle) < worth:
+		return rests, b.want, worth - time.Since(b.idle)
 	}
 	if b != nil {
 		b.ready = false
 	}
-	return goes, compile.Base{}
+	return goes, compile.Base{}, 0
+}
+
+// resting returns the bases on which nobody stands. Those that are forsaken are
+// worth nothing any more.
+func (c *claims) resting(forsake bool) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	for key, b := range c.bases {
+		if len(b.claimants) > 0 {
+			continue
+		}
+		list = append(list, key)
+		if forsake {
+			b.idle = time.Time{}
+		}
+	}
+	return list
 }
 
 // wanted reports whether any session claims a base.

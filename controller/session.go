@@ -258,6 +258,7 @@ func (p *pass) fail(err error) {
 		v.Stalled = &note
 	}
 	p.report.event(status.EventWarning, note.Reason, note.Message)
+	p.makeRoom(err)
 	pause := p.queue.failedWith(p.key, err)
 	if p.next > 0 {
 		p.queue.after(p.key, p.next)

@@ -29,6 +29,7 @@ type options struct {
 	logLevel     string
 	workers      int
 	resync       time.Duration
+	keepUnpacked time.Duration
 	maxPrune     int
 	socketMode   uint32
 	socketGroup  string
@@ -49,6 +50,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.socketGroup, "socket-group", "", "the socket's group")
 	flags.IntVar(&o.maxPrune, "max-prune", controller.DefaultMaxPrune,
 		"how many of a folder's sessions may go at the same time without asking, if they are more than half of them; -1 for any number")
+	flags.DurationVar(&o.keepUnpacked, "keep-unpacked", time.Hour, "how long an archive that a Chroot names stays unpacked when no session stands on it; 0 is not at all")
 	flags.DurationVar(&o.resync, "resync", 45*time.Second, "how often everything is looked at again without a cause")
 }
 
@@ -87,6 +89,9 @@ func (o *options) complete() error {
 	}
 	if o.resync < time.Second {
 		return fmt.Errorf("--resync %s: at least 1s", o.resync)
+	}
+	if o.keepUnpacked < 0 {
+		return fmt.Errorf("--keep-unpacked %s: want a time, or 0 for not at all", o.keepUnpacked)
 	}
 	// The folder is watched anyway; naming it as a lasting one too would give
 	// every manifest in it twice.

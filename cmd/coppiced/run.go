@@ -66,6 +66,9 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	}
 	c = controller.New(k, l, writer)
 	c.Inspect, c.Log, c.Workers, c.Resync = k.Inspect, log, o.workers, o.resync
+	if !o.once {
+		c.KeepUnpacked = o.keepUnpacked
+	}
 	c.MaxPrune, c.Wishes = o.maxPrune, manifests.Wishes{Folder: l.Wishes()}
 	lines := &lifeline.Lines{}
 	defer lines.Close()
@@ -187,6 +190,7 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	others.Go(func() { source.Run(ctx) })
 	others.Go(func() { hear(ctx, k, c, log) })
 	others.Go(func() { attend(ctx, k, c, log) })
+	others.Go(func() { k.WatchVolumes(ctx, c.Touch) })
 	others.Go(func() { answer(ctx) })
 	others.Go(func() {
 		k.TendTrash(ctx, func(err error) {

@@ -53,6 +53,7 @@ type Kernel struct {
 	room    *namespace.Room
 	group   processes.Driver
 	drivers map[object.Kind]driver.Driver
+	volumes *lvm.Driver
 	trashed chan struct{}
 
 	inspector inspect.Inspector
@@ -106,13 +107,13 @@ func (k *Kernel) open(cfg Config) error {
 	if err := k.group.FindStrays(); err != nil {
 		return err
 	}
-	volumes := &lvm.Reports{Tool: new(lvm.Tool)}
-	k.inspector.Volumes = volumes
+	reports := &lvm.Reports{Tool: new(lvm.Tool)}
+	k.inspector.Volumes, k.volumes = reports, lvm.New(controller, reports)
 	k.drivers = map[object.Kind]driver.Driver{
 		object.KindHome:      home.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindImage:     image.Driver{Layout: k.layout, Controller: controller},
 		object.KindSnapshot:  btrfs.Driver{Layout: k.layout, Remove: rmtree.Remove},
-		object.KindVolume:    lvm.New(controller, volumes),
+		object.KindVolume:    k.volumes,
 		object.KindDisk:      disk.Driver{Layout: k.layout},
 		object.KindTree:      tree.Driver{Layout: k.layout, Trashed: k.poke, Progress: cfg.Progress},
 		object.KindUpper:     upper.Driver{Layout: k.layout, Trashed: k.poke},
@@ -245,6 +246,12 @@ func (k *Kernel) Room() *namespace.Room { return k.room }
 // Group returns the folder of a session's cgroup, "" if the machine has no
 // cgroup v2.
 func (k *Kernel) Group(session string) string { return k.group.Path(session) }
+
+// WatchVolumes passes on the owners of volumes that fill up, until the context is
+// done.
+func (k *Kernel) WatchVolumes(ctx context.Context, touch func(object.Owner)) {
+	k.volumes.Watch(ctx, touch)
+}
 
 // Leases is the book of the commands that people are let into sessions with.
 func (k *Kernel) Leases() lease.Book { return k.group.Leases }

@@ -219,7 +219,7 @@ func TestLVMThatWillNotDo(t *testing.T) {
 func TestLVMThatFills(t *testing.T) {
 	h := newHost(t)
 	group := h.volumeGroup()
-	h.start()
+	h.startAs(h.command("--resync", "10m")) // nobody looks by chance
 	h.write("a.yaml", session("a", thick(group, "fillThreshold: 30")))
 	h.write("b.yaml", session("b", thin(group)))
 	h.ready("a", "b")

@@ -34,11 +34,13 @@ type Driver struct {
 	// ours are the owners of volumes that were seen or made, so that a session
 	// which has none need not have lvm asked for it.
 	ours map[object.Owner]bool
+	// some is told when there is one.
+	some chan struct{}
 }
 
 // New returns a driver that runs commands by the tool.
 func New(controller string, reports *Reports) *Driver {
-	return &Driver{Controller: controller, Reports: reports, ours: map[object.Owner]bool{}}
+	return &Driver{Controller: controller, Reports: reports, ours: map[object.Owner]bool{}, some: make(chan struct{}, 1)}
 }
 
 // address is where a session's volume stands among its objects.
@@ -98,6 +100,7 @@ func (d *Driver) Owners(ctx context.Context) ([]object.Owner, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ours = found
+	d.wake()
 	return owners, nil
 }
 
@@ -153,6 +156,7 @@ func (d *Driver) Create(ctx context.Context, o object.Object, _ []object.Object)
 	label := object.Label{Controller: d.Controller, Owner: o.Owner, Print: object.PrintOf(spec)}
 	d.mu.Lock()
 	d.ours[o.Owner] = true
+	d.wake()
 	d.mu.Unlock()
 	defer d.Reports.Changed()
 	_, err := d.Reports.Tool.run(ctx, spec.Group, creation(spec, label.String())...)
