@@ -84,7 +84,7 @@ func TestWhatIsRead(t *testing.T) {
 				t.Errorf("nothing is said of %q:\n%s", want, problems(s))
 			}
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("blocked by something in the folder")
 	}
 }
@@ -129,7 +129,7 @@ func follow(t *testing.T, folders ...string) *watching {
 // until waits for a set that is as wanted.
 func (w *watching) until(what string, ok func(Set) bool) {
 	w.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		select {
 		case w.last = <-w.sets:

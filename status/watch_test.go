@@ -22,7 +22,7 @@ func next(t *testing.T, changes <-chan status.Change) string {
 			return c.Kind + " " + c.Name + " gone"
 		}
 		return c.Kind + " " + c.Name + " " + string(c.File.Status.Phase)
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no change was told")
 	}
 	return ""

@@ -58,7 +58,7 @@ func talk(t testing.TB, namespace *os.File, o Order) (c *client, in, out *os.Fil
 // line reads one line.
 func line(t testing.TB, from *os.File) string {
 	t.Helper()
-	if err := from.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+	if err := from.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		t.Fatal(err)
 	}
 	var text []byte
