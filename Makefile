@@ -23,7 +23,9 @@ SEED       ?= 0
 KEEP       ?= 0
 # How often `make powercut` cuts the power.
 CUTS       ?= 20
-# Which benchmarks `make bench` runs, and how.
+# What `make bench` is given: -rounds 50, -out FOLDER, -existing 10,1000.
+BENCHARGS  ?=
+# Which benchmarks `make gobench` runs, and how.
 BENCH      ?= .
 BENCHFLAGS ?= -benchtime=1s -count=1
 
@@ -97,8 +99,14 @@ crash: deps build ## kill the daemon at every system call that changes the world
 soak: deps build ## use it for MINUTES as a careless crowd would, then look for leaks (as root)
 	@$(GO) run ./test/soak -bin bin -minutes $(MINUTES) -seed $(SEED) -keep=$(KEEP)
 
+# Programs that are not installed are left out; bubblewrap and systemd-container are
+# Debian's packages of two of them.
 .PHONY: bench
-bench: ## run the benchmarks
+bench: deps build ## a session's cost beside the bare system calls and other programs (as root)
+	@$(GO) build -o bin/bench ./test/bench; bin/bench -bin bin $(BENCHARGS)
+
+.PHONY: gobench
+gobench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCHFLAGS) ./...
 
 .PHONY: demo

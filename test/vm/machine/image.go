@@ -21,7 +21,7 @@ import (
 )
 
 // version changes when the image is made in another way; see also packages.
-const version = "2"
+const version = "3"
 
 // Image is what every machine starts with.
 type Image struct {

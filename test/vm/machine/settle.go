@@ -41,6 +41,7 @@ func settle(root string) error {
 		"etc/hosts":            "127.0.0.1 localhost coppice-vm\n",
 		"etc/fstab":            "",
 		"etc/motd":             "Debian GNU/Linux 12\n",
+		"etc/resolv.conf":      "nameserver 127.0.0.1\n",
 		"etc/machine-id":       "",
 		"etc/lvm/lvm.conf":     lvmConf,
 		"etc/ld.so.conf":       "include /etc/ld.so.conf.d/*.conf\n",
