@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -163,7 +164,7 @@ func TestManyCommands(t *testing.T) {
 	h.start()
 	h.write("a.yaml", session("s", directory(h.furnished("root"))))
 	h.ready("s")
-	const many = 200
+	many := 100 * runtime.NumCPU() // of which all are answered within a client's patience
 	var all sync.WaitGroup
 	for i := range many {
 		all.Go(func() {

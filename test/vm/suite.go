@@ -31,7 +31,7 @@ var rest = []string{"./test/soak"}
 
 // chosen are those of the end-to-end tests that say something about a kernel. With
 // an emulated processor all of them take a quarter of an hour: -all runs them.
-const chosen = "^Test(LVM|Block|Every|Orphans|BootAfterAPowerCut|LookAlikes|Confined|FaultImage|FaultFanotify|TheSourceOfEveryKind|EndOfOneOfTwo|Users|Terminal$|Run$|AFolderThatIsNotMounted)"
+const chosen = "^Test(LVM|Block|Every|Orphans|BootAfterAPowerCut|LookAlikes|Confined|FaultImage|FaultFanotify|FaultServerDies|TheSourceOfEveryKind|EndOfOneOfTwo|Users|Terminal$|Run$|AFolderThatIsNotMounted)"
 
 // one is the tests of one package, or a part of them.
 type one struct {

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +29,7 @@ type sources map[string]source
 // may be gone, and a look at a session must not wait for it.
 func lookAtSources(known []object.Object) sources {
 	found := sources{}
+	table := sync.OnceValues(mounttable.Host) // read if it is needed, and for all binds
 	for _, o := range known {
 		m, is := o.Spec.(object.Mount)
 		if !is || m.Type != "bind" {
@@ -40,7 +43,7 @@ func lookAtSources(known []object.Object) sources {
 		if place, err := look(fd); err != nil {
 			found[m.Source] = source{missing: true}
 		} else {
-			kept, _ := attributesOf(fd) // gone since: as good as missing
+			kept, _ := attributesOf(fd, table) // gone since: as good as missing
 			found[m.Source] = source{device: unix.Mkdev(place.Dev_major, place.Dev_minor), inode: place.Ino, attributes: kept}
 		}
 		unix.Close(fd)
@@ -66,7 +69,7 @@ func hostAttributes(m object.Mount) ([]string, error) {
 	if err == nil {
 		defer unix.Close(fd)
 		var names []string
-		if names, err = attributesOf(fd); err == nil {
+		if names, err = attributesOf(fd, mounttable.Host); err == nil {
 			return names, nil
 		}
 	}
@@ -74,10 +77,10 @@ func hostAttributes(m object.Mount) ([]string, error) {
 }
 
 // attributesOf returns the attributes of the mount that an open file is on.
-func attributesOf(fd int) ([]string, error) {
+func attributesOf(fd int, table tables) ([]string, error) {
 	set, err := mountFlags(fd)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
-		set, err = fileSystemFlags(fd)
+		return attributesInTable(fd, table)
 	}
 	if err != nil {
 		return nil, err
@@ -85,6 +88,33 @@ func attributesOf(fd int) ([]string, error) {
 	var names []string
 	for name, flag := range attributes {
 		if set&flag != 0 {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// tables returns the host's mount table.
+type tables func() ([]*mounttable.Entry, error)
+
+// attributesInTable does so on kernels without statmount. The file system is not
+// asked, as by statfs(2), since its server may be one that does not answer.
+func attributesInTable(fd int, table tables) ([]string, error) {
+	place, err := look(fd)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := table()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(entries, func(e *mounttable.Entry) bool { return uint64(e.ID) == place.Mnt_id })
+	if i < 0 {
+		return nil, fmt.Errorf("mount %d is not in the mount table", place.Mnt_id)
+	}
+	var names []string
+	for name := range strings.SplitSeq(entries[i].Options, ",") {
+		if attributes[name] != 0 {
 			names = append(names, name)
 		}
 	}
@@ -112,22 +142,4 @@ func mountFlags(fd int) (uint64, error) {
 		return 0, errno
 	}
 	return binary.NativeEndian.Uint64(reply[flags:]), nil
-}
-
-// fileSystemFlags does so on kernels without statmount. It asks the file system.
-func fileSystemFlags(fd int) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil {
-		return 0, err
-	}
-	var set uint64
-	for flag, attribute := range map[int64]uint64{
-		unix.ST_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.ST_NOSUID: unix.MOUNT_ATTR_NOSUID, unix.ST_NODEV: unix.MOUNT_ATTR_NODEV,
-		unix.ST_NOEXEC: unix.MOUNT_ATTR_NOEXEC, unix.ST_NOATIME: unix.MOUNT_ATTR_NOATIME, unix.ST_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
-	} {
-		if st.Flags&flag != 0 {
-			set |= attribute
-		}
-	}
-	return set, nil
 }
