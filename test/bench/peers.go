@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
+	"strings"
 )
 
 // subjects are all that is measured; programs that are not installed are left out.
@@ -61,11 +62,11 @@ chroot "$t/r" /bin/true; umount -l "$t/r"; rm -rf "$t"`
 // configureSchroot gives schroot a configuration of its own, and places for what it
 // writes.
 func (p *place) configureSchroot() error {
-	config := ""
+	var config strings.Builder
 	for kind, source := range map[string]string{"directory": "directory=" + p.path("root"), "loopback": "file=" + p.path("root.ext4"), "file": "file=" + p.path("root.tar")} {
-		config += fmt.Sprintf("[%s]\ntype=%s\n%s\nprofile=bench\nroot-users=root\n", kind, kind, source)
+		fmt.Fprintf(&config, "[%s]\ntype=%s\n%s\nprofile=bench\nroot-users=root\n", kind, kind, source)
 		if kind != "file" {
-			config += "union-type=overlay\n"
+			config.WriteString("union-type=overlay\n")
 		}
 	}
 	return p.shell(fmt.Sprintf(`truncate -s 32M root.ext4; mkfs.ext4 -q -d root root.ext4
@@ -84,7 +85,7 @@ $PWD/tmp /tmp none rw,bind 0 0
 END
 		mount --bind schroot /etc/schroot
 		mount -t tmpfs -o mode=755 none /run/lock; mkdir -p /run/schroot/mount var
-		mount --bind var /var/lib/schroot; mkdir -p var/session var/unpack var/union/overlay var/union/underlay`, config))
+		mount --bind var /var/lib/schroot; mkdir -p var/session var/unpack var/union/overlay var/union/underlay`, config.String()))
 }
 
 // schroot is a session by a command with schroot's options.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -101,9 +102,9 @@ func (p *place) clean() {
 			points = append(points, fields[4])
 		}
 	}
-	for i := len(points) - 1; i >= 0; i-- {
-		if err := unix.Unmount(points[i], unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-			fmt.Fprintf(os.Stderr, "bench: unmount %s: %v; the folder stays\n", points[i], err)
+	for _, point := range slices.Backward(points) {
+		if err := unix.Unmount(point, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			fmt.Fprintf(os.Stderr, "bench: unmount %s: %v; the folder stays\n", point, err)
 			return
 		}
 	}

@@ -171,9 +171,11 @@ func TestManyCommands(t *testing.T) {
 			cmd := exec.Command(bin+"/coppice", "--run-dir", h.run, "exec", "s", "--", "sh", "-c", fmt.Sprintf("cat; exit %d", i%100))
 			text := fmt.Sprintf("this is %d\n", i)
 			cmd.Stdin = strings.NewReader(text)
+			var said strings.Builder
+			cmd.Stderr = &said
 			out, err := cmd.Output()
 			if failed, is := errors.AsType[*exec.ExitError](err); is && failed.ExitCode() != i%100 || !is && (err != nil || i%100 != 0) || string(out) != text {
-				t.Errorf("command %d: %v, %q", i, err, out)
+				t.Errorf("command %d: %v, %q, %s", i, err, out, &said)
 			}
 		})
 	}

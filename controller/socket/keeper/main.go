@@ -17,7 +17,7 @@ import (
 
 const (
 	// patience is how long a client has to send its files, or to take a frame.
-	patience = 10 * time.Second
+	patience = 30 * time.Second // of a machine that a thousand commands begin on
 	// defaultGrace is the time between HUP and KILL if the order does not say.
 	defaultGrace = 5 * time.Second
 )
