@@ -12,6 +12,11 @@
 //  3. Only what was in a file that was read whole, and is there no more, is gone.
 //  4. Two manifests of one name are refused both; what it was before stays.
 //
+// A change is taken at once if one file alone says all about it (Source.Glance): a
+// session that nothing else names, in a file that nobody has open to write. All that
+// goes, and whatever depends on other files, waits until things have been quiet for
+// a moment and everything is looked at.
+//
 // The package knows files and YAML. It knows nothing of what is made of them,
 // and writes nothing but the files that a client drops through it.
 package manifests

@@ -72,6 +72,9 @@ func (f fileState) stale(problem string) fileState {
 
 // readFile merges one file.
 func readFile(previous Set, was fileState, known bool, f file, folder Folder) (fileState, []string) {
+	if f.same {
+		return was, nil
+	}
 	problem := f.problem
 	empty := problem == "" && len(strings.TrimSpace(string(f.data))) == 0
 	if empty && len(was.entries) > 0 {
@@ -105,6 +108,7 @@ func readFile(previous Set, was fileState, known bool, f file, folder Folder) (f
 		state.entries = append(state.entries, e)
 	}
 	if len(problems) == 0 {
+		state.stamp = f.stamp
 		return state, nil
 	}
 	// What a broken file no longer names may only be half written, or misspelt.
@@ -143,16 +147,22 @@ func (e Entry) lastGood(previous Set) Entry {
 
 // resolve gives each name its one entry.
 func (s *Set) resolve(previous Set) {
-	all := map[Key][]Entry{}
+	several := map[Key][]Entry{}
 	for _, path := range slices.Sorted(maps.Keys(s.folders)) {
 		files := s.folders[path].files
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			for _, e := range files[name].entries {
-				all[e.Key] = append(all[e.Key], e)
+				if first, is := s.Entries[e.Key]; !is {
+					s.Entries[e.Key] = e
+				} else if several[e.Key] != nil {
+					several[e.Key] = append(several[e.Key], e)
+				} else {
+					several[e.Key] = []Entry{first, e}
+				}
 			}
 		}
 	}
-	for key, entries := range all {
+	for key, entries := range several {
 		s.Entries[key] = one(previous, entries)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +43,42 @@ type file struct {
 	data []byte
 	// problem says why it was not read.
 	problem string
+	// missing is set when there is none.
+	missing bool
+	// same is set when it is the very file that was read before, and what was read
+	// still holds.
+	same  bool
+	stamp stamp
+}
+
+// stamp tells whether a file may have changed since it was read: which one it is,
+// how long, and when it and what it holds were last changed.
+type stamp struct {
+	device, inode, size uint64
+	modified, changed   int64 // ns; the latter cannot be set by anybody (utimensat(2))
+	uid                 uint32
+	mode                uint16
+}
+
+// settling is for how long after a change another one may leave no trace, since
+// clocks of file systems tick: two seconds on the coarsest.
+const settling = 3 * time.Second
+
+// settled returns the stamp of a file that is read now; none, if it was changed so
+// lately that another change could look the same.
+func settled(st unix.Statx_t, now time.Time) stamp {
+	s := stampOf(st)
+	if age := now.Sub(time.Unix(0, s.changed)); age < settling {
+		return stamp{}
+	}
+	return s
+}
+
+func stampOf(st unix.Statx_t) stamp {
+	return stamp{
+		unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, st.Size,
+		st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec), st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec), st.Uid, st.Mode,
+	}
 }
 
 // attempts is how often a look is tried again at once whose folder was swapped
@@ -50,10 +87,10 @@ const attempts = 3
 
 // look reads a folder through one descriptor. A folder that is not at its path
 // any more when the look is over was swapped meanwhile, and is looked at again.
-func look(folder Folder) pass {
+func look(folder Folder, known map[string]fileState) pass {
 	var p pass
 	for range attempts {
-		p = lookOnce(folder)
+		p = lookOnce(folder, known)
 		if p.unavailable != "" {
 			return p
 		}
@@ -65,7 +102,7 @@ func look(folder Folder) pass {
 	return p
 }
 
-func lookOnce(folder Folder) pass {
+func lookOnce(folder Folder, known map[string]fileState) pass {
 	p := pass{folder: folder}
 	dir, err := os.OpenFile(folder.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -93,9 +130,10 @@ func lookOnce(folder Folder) pass {
 		return p
 	}
 	slices.Sort(names)
+	r := reading{dir: dir, folder: folder.Path, known: known}
 	for _, name := range names {
 		if Considered(name) {
-			p.files = append(p.files, read(dir, folder.Path, name))
+			p.files = append(p.files, r.read(name))
 		}
 	}
 	return p
@@ -111,22 +149,37 @@ func Considered(name string) bool {
 	return false
 }
 
+const beingWritten = "it is being written"
+
+// reading is how files of a folder are read.
+type reading struct {
+	dir    *os.File
+	folder string // its path
+	known  map[string]fileState
+	// alone refuses a file that somebody is writing.
+	alone bool
+}
+
 // read reads one file. Nothing but a regular file is ever opened, since a FIFO
 // would block and a device might act; O_PATH opens nothing (open(2)).
-func read(dir *os.File, folder, name string) file {
-	f := file{path: filepath.Join(folder, name)}
+func (r reading) read(name string) file {
+	f := file{path: filepath.Join(r.folder, name)}
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
-	held, err := unix.Openat2(int(dir.Fd()), name, &how)
+	held, err := unix.Openat2(int(r.dir.Fd()), name, &how)
 	switch {
 	case errors.Is(err, unix.EXDEV):
 		f.problem = "it is a link out of the folder; put the file itself there"
 		return f
 	case err != nil:
-		f.problem = fmt.Sprintf("it cannot be opened: %v", err)
+		f.problem, f.missing = fmt.Sprintf("it cannot be opened: %v", err), errors.Is(err, fs.ErrNotExist)
 		return f
 	}
 	defer unix.Close(held)
 	before, err := statx(held, "")
+	if was := r.known[f.path].stamp; err == nil && was != (stamp{}) && was == stampOf(before) {
+		f.same = true
+		return f
+	}
 	switch {
 	case err != nil:
 		f.problem = err.Error()
@@ -146,13 +199,20 @@ func read(dir *os.File, folder, name string) file {
 		return f
 	}
 	defer content.Close()
+	if r.alone && written(content) {
+		f.problem = beingWritten
+		return f
+	}
+	now := time.Now()
 	f.data, err = io.ReadAll(io.LimitReader(content, spec.MaxSize+1))
 	if err != nil {
 		f.problem = fmt.Sprintf("it cannot be read: %v", err)
 		return f
 	}
 	if after, err := statx(held, ""); err != nil || after.Mtime != before.Mtime || after.Size != before.Size || int(after.Size) != len(f.data) {
-		f.problem = "it is being written"
+		f.problem = beingWritten
+	} else {
+		f.stamp = settled(after, now)
 	}
 	return f
 }

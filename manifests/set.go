@@ -90,6 +90,9 @@ type fileState struct {
 	// unknown is set when the file holds something whose name cannot be told,
 	// and it has not been read whole since this process began.
 	unknown bool
+	// stamp is that of the file as it was read, if all of it is good; none if it is
+	// to be read again in any case.
+	stamp stamp
 }
 
 // Complete reports whether every folder has been read at least once: only then

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // Source watches folders.
@@ -36,10 +39,16 @@ const (
 	defaultResync = 30 * time.Second
 	// poll is how often the folders are looked at when there are no hints.
 	poll = time.Second
-	// quiet is how long nothing may happen before a look, patience how long a
-	// look is put off at the most while things go on happening.
+	// quiet is how long nothing may happen before a look at everything, patience how
+	// long that is put off at the most while things go on happening.
 	quiet    = 20 * time.Millisecond
 	patience = 250 * time.Millisecond
+	// share is the part of the time that such looks may take when things never cease
+	// to happen: one in so many.
+	share = 5
+	// glances is how many files are looked at alone before a look at everything:
+	// many are cheaper together.
+	glances = 8
 )
 
 // Current returns the newest set.
@@ -55,7 +64,7 @@ func (s *Source) Refresh() Set {
 	defer s.mu.Unlock()
 	passes := make([]pass, 0, len(s.Folders))
 	for _, f := range s.Folders {
-		passes = append(passes, look(f))
+		passes = append(passes, look(f, s.current.folders[f.Path].files))
 	}
 	before := s.recalled()
 	s.current = merge(before, passes)
@@ -110,15 +119,17 @@ func (s *Source) Run(ctx context.Context) {
 	defer w.close()
 	for {
 		w.follow(s.Folders)
+		began := time.Now()
 		s.Refresh()
-		if !s.wait(ctx, w) {
+		if !s.wait(ctx, w, time.Since(began)) {
 			return
 		}
 	}
 }
 
-// wait returns when it is time for the next look, false when the context ended.
-func (s *Source) wait(ctx context.Context, w *watch) bool {
+// wait returns when it is time for the next look, after one that took so long; false
+// when the context ended.
+func (s *Source) wait(ctx context.Context, w *watch, took time.Duration) bool {
 	every := s.Resync
 	if every <= 0 {
 		every = defaultResync
@@ -126,6 +137,7 @@ func (s *Source) wait(ctx context.Context, w *watch) bool {
 	if w.deaf() {
 		every = min(every, poll)
 	}
+	left := glances
 	resync := time.NewTimer(every)
 	defer resync.Stop()
 	select {
@@ -134,10 +146,12 @@ func (s *Source) wait(ctx context.Context, w *watch) bool {
 	case <-resync.C:
 		return true
 	case e := <-w.events():
-		w.heard(e)
+		s.hear(w, e, &left)
 	}
-	// More is likely to follow: an editor writes several files, a sync many.
-	latest := time.NewTimer(patience)
+	// More is likely to follow: an editor writes several files, or takes one away
+	// before it writes it anew; a sync writes many.
+	took = min(took, poll)
+	latest := time.NewTimer(max(patience, share*took))
 	defer latest.Stop()
 	for {
 		select {
@@ -145,11 +159,21 @@ func (s *Source) wait(ctx context.Context, w *watch) bool {
 			return false
 		case <-latest.C:
 			return true
-		case <-time.After(quiet):
+		case <-time.After(max(quiet, share*took)):
 			return true
 		case e := <-w.events():
-			w.heard(e)
+			s.hear(w, e, &left)
 		}
+	}
+}
+
+// hear takes a hint. What one file says for sure is taken at once, as often as is
+// left.
+func (s *Source) hear(w *watch, e fsnotify.Event, left *int) {
+	w.heard(e)
+	if *left > 0 && (e.Has(fsnotify.Create) || e.Has(fsnotify.Write)) && Considered(filepath.Base(e.Name)) {
+		*left--
+		s.Glance(e.Name)
 	}
 }
 

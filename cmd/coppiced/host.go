@@ -30,6 +30,9 @@ type host struct {
 	controller *controller.Controller
 	kernel     *kernel.Kernel
 	layout     layout.Layout
+	// dropped says that a manifest was put there, or taken away, so that it need not
+	// be found by whoever watches the folder.
+	dropped func(path string) bool
 
 	// writing keeps a manifest that is changed from coming back after it went.
 	writing sync.Mutex
@@ -40,7 +43,7 @@ type host struct {
 }
 
 func newHost(c *controller.Controller, k *kernel.Kernel) *host {
-	return &host{controller: c, kernel: k, layout: k.Layout(), taken: map[string]lease.Lease{}}
+	return &host{controller: c, kernel: k, layout: k.Layout(), taken: map[string]lease.Lease{}, dropped: func(string) bool { return false }}
 }
 
 // Open implements socket.Host.
@@ -204,7 +207,11 @@ func (h *host) Ask(s *spec.Session) error {
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
-	return manifests.DropNew(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: s.Name}, text)
+	if err := manifests.DropNew(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: s.Name}, text); err != nil {
+		return err
+	}
+	h.dropped(h.manifest(s.Name)) // else it is found a little later
+	return nil
 }
 
 // Save implements socket.Host.
@@ -226,6 +233,7 @@ func (h *host) Save(session string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("write manifest: %w", err)
 	}
+	h.dropped(h.manifest(session))
 	return s.Spec.Save, nil
 }
 
@@ -237,6 +245,9 @@ func (h *host) Withdraw(session string) (bool, error) {
 	h.writing.Lock()
 	defer h.writing.Unlock()
 	there, err := manifests.Remove(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: session})
+	if there {
+		h.dropped(h.manifest(session))
+	}
 	if err != nil || there {
 		return there, err
 	}

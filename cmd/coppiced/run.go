@@ -75,6 +75,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	h := newHost(c, k)
 	c.Tenants = tenants{lines, h}
 	source := o.source(c, log)
+	h.dropped = source.Dropped
 	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
 	if o.once {
 		return o.convergeOnce(ctx, c, k, source, out)

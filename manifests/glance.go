@@ -1,0 +1,151 @@
+package manifests
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"coppice.dev/spec"
+)
+
+// Glance looks at one file alone, and at once. It takes what can be told from that
+// file without a doubt: sessions that are new or say something else. It reports
+// whether it took anything; all else waits for the look at everything, which comes
+// soon after each change. Whoever wrote the file may be at it still.
+func (s *Source) Glance(path string) bool { return s.glance(path, false) }
+
+// Dropped is Glance for a file that the caller itself has put there whole, or has
+// taken away because its sessions are to go.
+func (s *Source) Dropped(path string) bool { return s.glance(path, true) }
+
+func (s *Source) glance(path string, whole bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, folder := range s.Folders {
+		if filepath.Clean(folder.Path) != filepath.Dir(path) || !Considered(filepath.Base(path)) {
+			continue
+		}
+		next, changed, sure := s.current.glance(folder, filepath.Base(path), whole)
+		if !sure {
+			return false
+		}
+		s.current = next
+		s.remember()
+		if s.OnChange != nil && len(changed) > 0 {
+			s.OnChange(next, changed)
+		}
+		return true
+	}
+	return false
+}
+
+// glance returns the set with one file as it is now.
+func (s Set) glance(folder Folder, name string, whole bool) (next Set, changed []Key, sure bool) {
+	state := s.folders[folder.Path]
+	dir, err := os.OpenFile(folder.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return s, nil, false
+	}
+	defer dir.Close()
+	st, err := statx(int(dir.Fd()), "")
+	if err != nil || !state.read || placeFrom(st) != state.place || s.Folders[folder.Path] != "" || untrusted(folder.Path, st) != "" {
+		return s, nil, false // the folder is another, or cannot be believed
+	}
+	f := reading{dir: dir, folder: folder.Path, known: state.files, alone: !whole}.read(name)
+	was, known := state.files[f.path]
+	if !s.owns(f.path, was) {
+		return s, nil, false
+	}
+	var now fileState
+	switch {
+	case f.missing && whole:
+		if len(state.files) == 1 {
+			state.identity = "" // as after a look at a folder without manifests
+		}
+	case f.same:
+		return s, nil, true
+	default:
+		var problems []string
+		if now, problems = readFile(s, was, known, f, folder); len(problems) > 0 || len(now.entries) == 0 || !s.owns(f.path, now) || !covers(now, was) {
+			return s, nil, false
+		}
+		if state.identity, err = identityOf(int(dir.Fd()), st.Ino); err != nil {
+			return s, nil, false
+		}
+	}
+	return s.with(folder, state, f.path, now), differences(was, now), true
+}
+
+// owns reports whether all that a file names are sessions, each of them once, that
+// no other file names.
+func (s Set) owns(path string, f fileState) bool {
+	named := map[Key]bool{}
+	for _, e := range f.entries {
+		other, is := s.Entries[e.Key]
+		if e.Kind != spec.KindSession || e.Stale || named[e.Key] || is && (other.Place.Manifest != path || len(other.Problems) > 0) {
+			return false
+		}
+		named[e.Key] = true
+	}
+	return !f.unknown
+}
+
+// covers reports whether a file names all that it named.
+func covers(now, was fileState) bool {
+	named := map[Key]bool{}
+	for _, e := range now.entries {
+		named[e.Key] = true
+	}
+	for _, e := range was.entries {
+		if !named[e.Key] {
+			return false
+		}
+	}
+	return true
+}
+
+// with returns the set with one file that says something else; nothing, if the
+// file is gone.
+func (s Set) with(folder Folder, state folderState, path string, now fileState) Set {
+	next := Set{Entries: maps.Clone(s.Entries), Files: s.Files, Folders: s.Folders, folders: maps.Clone(s.folders)}
+	was := state.files[path]
+	state.files = maps.Clone(state.files)
+	for _, e := range was.entries {
+		delete(next.Entries, e.Key)
+	}
+	for _, e := range now.entries {
+		next.Entries[e.Key] = e
+	}
+	if state.files[path] = now; len(now.entries) == 0 {
+		delete(state.files, path)
+	}
+	next.folders[folder.Path] = state
+	if _, wrong := s.Files[path]; wrong {
+		next.Files = maps.Clone(s.Files)
+		delete(next.Files, path)
+	}
+	return next
+}
+
+// differences returns what is not in both alike.
+func differences(was, now fileState) []Key {
+	entries := func(f fileState) Set {
+		s := Set{Entries: map[Key]Entry{}}
+		for _, e := range f.entries {
+			s.Entries[e.Key] = e
+		}
+		return s
+	}
+	return Diff(entries(was), entries(now))
+}
+
+// written reports whether somebody has a file open to write to it. The kernel
+// gives nobody a lease to read of such a file (F_SETLEASE, fcntl(2)); the lease
+// ends when the file is closed. A file system without leases answers neither, and
+// the file then counts as being written.
+func written(file *os.File) bool {
+	_, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	return err != nil
+}
