@@ -164,14 +164,14 @@ func TestTerminal(t *testing.T) {
 	p.types("while [ \"$(stty size)\" = '33 99' ]; do sleep 0.05; done; stty size\r")
 	p.sees("44 111")
 	// Ctrl-C ends what runs inside, not the client.
-	p.types("echo go; sleep 100\r")
+	p.types("sh -c 'echo go; sleep 100'\r") // whose process says that it is there
 	p.sees("go\r\n")
 	p.types("\x03")
 	p.sees("# ")
 	p.types("echo rc=$?\r")
 	p.sees("rc=130")
 	// Ctrl-Z stops it; fg goes on with it.
-	p.types("echo go; sleep 100\r")
+	p.types("sh -c 'echo go; sleep 100'\r") // whose process says that it is there
 	p.sees("go\r\n")
 	p.types("\x1a")
 	p.sees("Stopped")
