@@ -76,7 +76,7 @@ func line(t testing.TB, from *os.File) string {
 
 func TestSignals(t *testing.T) {
 	s := session(t)
-	c, _, out := talk(t, s, person("trap 'echo got' USR1; echo ready; while :; do sleep 0.05; done"))
+	c, _, out := talk(t, s, person("trap '' USR1; sleep 1000 & trap 'echo got' USR1; echo ready; while :; do wait; done"))
 	if err := c.Send(wire.Frame{Signal: &wire.Signal{Number: int(unix.SIGUSR1)}}); err != nil {
 		t.Fatal(err)
 	}
