@@ -154,7 +154,9 @@ func TestASourceIsOpenedAlone(t *testing.T) {
 	out, code = h.try("begin", "--no-wait", root)
 	says(out, code, 1, "session fix")
 	h.do("run", "/", "--", "sh", "-c", ":") // the host itself changes all the time
-	says(h.do("get", "chroots"), 0, 0, "session fix has its source open")
+	h.until("the chroot tells", func() bool { // a little later, so that many sessions cost it one look
+		return strings.Contains(h.do("get", "chroots"), "session fix has its source open")
+	})
 	says(h.do("describe", "chroot", "deb"), 0, 0, "Source open:", "fix")
 	says(h.do("describe", "session", "fix"), 0, 0, "Writes to:", "the source of its chroot")
 
