@@ -34,7 +34,9 @@ func (p *place) among(ctx context.Context, counts []int, rounds int) error {
 			}
 			more = append(more, name)
 		}
-		phases.until(status.Ready, more...)
+		if err := phases.until(ctx, status.Ready, more...); err != nil {
+			return err
+		}
 		made := time.Since(began)
 		r := &result{}
 		for round := range rounds + 1 {
@@ -65,11 +67,14 @@ func (p *place) restart(ctx context.Context, phases *phases) (time.Duration, err
 	if err := p.manifest(last); err != nil {
 		return 0, err
 	}
-	phases.until(status.Ready, last)
+	if err := phases.until(ctx, status.Ready, last); err != nil {
+		return 0, err
+	}
 	took := time.Since(began)
-	err := os.Remove(p.path("m", last+".yaml"))
-	phases.until("", last)
-	return took, err
+	if err := os.Remove(p.path("m", last+".yaml")); err != nil {
+		return 0, err
+	}
+	return took, phases.until(ctx, "", last)
 }
 
 // memory is what the daemon holds now, as the kernel tells.

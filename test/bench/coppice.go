@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
@@ -49,8 +50,8 @@ spec:
 // phases follows the statuses of all sessions, as one does who waits for them.
 type phases struct {
 	mu      sync.Mutex
-	changed *sync.Cond
-	now     map[string]status.Phase
+	changed chan struct{} // closed, and replaced, at each change
+	now     map[string]status.Status
 }
 
 func follow(ctx context.Context, dir string) (*phases, error) {
@@ -58,32 +59,46 @@ func follow(ctx context.Context, dir string) (*phases, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &phases{now: map[string]status.Phase{}}
-	p.changed = sync.NewCond(&p.mu)
+	p := &phases{now: map[string]status.Status{}, changed: make(chan struct{})}
 	go func() {
 		for c := range changes {
 			p.mu.Lock()
 			if c.File == nil {
 				delete(p.now, c.Name)
 			} else {
-				p.now[c.Name] = c.File.Status.Phase
+				p.now[c.Name] = c.File.Status
 			}
-			p.changed.Broadcast()
+			close(p.changed)
+			p.changed = make(chan struct{})
 			p.mu.Unlock()
 		}
 	}()
 	return p, nil
 }
 
+// stuck is after which time nobody waits for a session any more.
+const stuck = 2 * time.Minute
+
 // until waits until the sessions are in that phase; "" is gone.
-func (p *phases) until(want status.Phase, sessions ...string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (p *phases) until(ctx context.Context, want status.Phase, sessions ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, stuck)
+	defer cancel()
 	for _, session := range sessions {
-		for p.now[session] != want {
-			p.changed.Wait()
+		for {
+			p.mu.Lock()
+			now, changed := p.now[session], p.changed
+			p.mu.Unlock()
+			if now.Phase == want {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("session %s is %q and not %q: %+v: %w", session, now.Phase, want, now.Conditions, context.Cause(ctx))
+			case <-changed:
+			}
 		}
 	}
+	return nil
 }
 
 // coppice are the ways to have a session of Coppice's.
@@ -107,7 +122,7 @@ func (p *place) coppice(ctx context.Context) ([]subject, error) {
 			begin: func(ctx context.Context, session string) error {
 				err := daemon.ask(ctx, http.MethodPost, "", wire.Begin{Name: session, Chroot: chroot})
 				if err == nil {
-					phases.until(status.Ready, session)
+					err = phases.until(ctx, status.Ready, session)
 				}
 				return err
 			},
@@ -115,7 +130,7 @@ func (p *place) coppice(ctx context.Context) ([]subject, error) {
 			end: func(ctx context.Context, session string) error {
 				err := daemon.ask(ctx, http.MethodDelete, "/"+session, nil)
 				if err == nil {
-					phases.until("", session)
+					err = phases.until(ctx, "", session)
 				}
 				return err
 			},
@@ -126,18 +141,18 @@ func (p *place) coppice(ctx context.Context) ([]subject, error) {
 	packed.name, packed.about = "Coppice, socket, archive", "the same, of an archive that is unpacked once"
 	written := subject{
 		name: "Coppice, manifest", about: "a manifest is put into the watched folder, and taken away",
-		begin: func(_ context.Context, session string) error {
+		begin: func(ctx context.Context, session string) error {
 			err := p.manifest(session)
 			if err == nil {
-				phases.until(status.Ready, session)
+				err = phases.until(ctx, status.Ready, session)
 			}
 			return err
 		},
 		exec: exec,
-		end: func(_ context.Context, session string) error {
+		end: func(ctx context.Context, session string) error {
 			err := os.Remove(p.path("m", session+".yaml"))
 			if err == nil {
-				phases.until("", session)
+				err = phases.until(ctx, "", session)
 			}
 			return err
 		},

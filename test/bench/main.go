@@ -10,12 +10,18 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// The first thread lives as long as the program. What is started from another one
+// would be told that its parent has died as soon as that thread goes (PR_SET_PDEATHSIG,
+// prctl(2)), and threads with a table of mounts of their own go.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	if err := run(); err != nil {

@@ -42,7 +42,7 @@ func (p *place) path(parts ...string) string {
 
 // root makes a root file system of busybox.
 func (p *place) root() error {
-	return p.shell(`mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/home m state run floor
+	return p.shell(`mkdir -p root/bin root/etc root/proc root/sys root/dev root/tmp root/home home tmp m state run floor
 		cp /bin/busybox root/bin/; for tool in sh true cat ls; do ln -s busybox root/bin/$tool; done
 		echo small > root/etc/motd; tar -C root -cf root.tar .`)
 }

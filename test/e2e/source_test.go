@@ -153,7 +153,7 @@ func TestASourceIsOpenedAlone(t *testing.T) {
 	says(out, code, 125, "session fix has to do with it")
 	out, code = h.try("begin", "--no-wait", root)
 	says(out, code, 1, "session fix")
-	h.do("run", "/", "--", "sh", "-c", ":") // the host itself changes all the time
+	h.do("run", "/", "--", "sh", "-c", ":")   // the host itself changes all the time
 	h.until("the chroot tells", func() bool { // a little later, so that many sessions cost it one look
 		return strings.Contains(h.do("get", "chroots"), "session fix has its source open")
 	})
