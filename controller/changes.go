@@ -37,9 +37,6 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 		if !known {
 			continue
 		}
-		if class == classChroot {
-			c.renewBases(c.claims.resting(false))
-		}
 		own := key{class, k.Name}
 		c.queue.renew(own)
 		if _, named := set.Entries[k]; class == classSession && !named && !set.MayHold(k) {
@@ -48,6 +45,9 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 		for _, name := range c.links.sessions(append(names(own, before, set), key{class: class})...) {
 			c.queue.renew(sessionKey(name))
 		}
+	}
+	if slices.ContainsFunc(changed, func(k manifests.Key) bool { return k.Kind == spec.KindChroot }) {
+		c.renewBases(c.claims.resting(false)) // which may be named no more
 	}
 	c.queue.add(doubtful...)
 	c.queue.add(changedFiles(before, set)...)

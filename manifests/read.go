@@ -77,9 +77,12 @@ func settled(st unix.Statx_t, now time.Time) stamp {
 func stampOf(st unix.Statx_t) stamp {
 	return stamp{
 		unix.Mkdev(st.Dev_major, st.Dev_minor), st.Ino, st.Size,
-		st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec), st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec), st.Uid, st.Mode,
+		nanoseconds(st.Mtime), nanoseconds(st.Ctime), st.Uid, st.Mode,
 	}
 }
+
+// nanoseconds since 1970.
+func nanoseconds(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }
 
 // attempts is how often a look is tried again at once whose folder was swapped
 // under it.
@@ -115,7 +118,7 @@ func lookOnce(folder Folder, known map[string]fileState) pass {
 		p.unavailable = err.Error()
 		return p
 	}
-	p.place, p.stamp = placeFrom(st), st.Mtime.Sec*1e9+int64(st.Mtime.Nsec)
+	p.place, p.stamp = placeFrom(st), nanoseconds(st.Mtime)
 	if p.identity, err = identityOf(int(dir.Fd()), st.Ino); err != nil {
 		p.unavailable = fmt.Sprintf("its file system does not answer: %v", err)
 		return p

@@ -42,8 +42,8 @@ type host struct {
 	taken map[string]lease.Lease
 }
 
-func newHost(c *controller.Controller, k *kernel.Kernel) *host {
-	return &host{controller: c, kernel: k, layout: k.Layout(), taken: map[string]lease.Lease{}, dropped: func(string) bool { return false }}
+func newHost(c *controller.Controller, k *kernel.Kernel, dropped func(path string) bool) *host {
+	return &host{controller: c, kernel: k, layout: k.Layout(), dropped: dropped, taken: map[string]lease.Lease{}}
 }
 
 // Open implements socket.Host.

@@ -72,10 +72,9 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	c.MaxPrune, c.Wishes = o.maxPrune, manifests.Wishes{Folder: l.Wishes()}
 	lines := &lifeline.Lines{}
 	defer lines.Close()
-	h := newHost(c, k)
-	c.Tenants = tenants{lines, h}
 	source := o.source(c, log)
-	h.dropped = source.Dropped
+	h := newHost(c, k, source.Dropped)
+	c.Tenants = tenants{lines, h}
 	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
 	if o.once {
 		return o.convergeOnce(ctx, c, k, source, out)

@@ -8,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/kernel/mounttable"
 )
 
 // place is a private folder with a small root file system.
@@ -91,20 +92,14 @@ func (p *place) stop() {
 // clean takes everything away. Mounts go with this process.
 func (p *place) clean() {
 	p.stop()
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := mounttable.Host()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: the folder stays:", err)
 		return
 	}
-	var points []string
-	for line := range strings.Lines(string(table)) {
-		if fields := strings.Fields(line); strings.HasPrefix(fields[4], p.base+"/") {
-			points = append(points, fields[4])
-		}
-	}
-	for _, point := range slices.Backward(points) {
-		if err := unix.Unmount(point, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-			fmt.Fprintf(os.Stderr, "bench: unmount %s: %v; the folder stays\n", point, err)
+	for _, e := range mounttable.Below(table, p.base) {
+		if err := unix.Unmount(e.Mountpoint, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			fmt.Fprintf(os.Stderr, "bench: unmount %s: %v; the folder stays\n", e.Mountpoint, err)
 			return
 		}
 	}
