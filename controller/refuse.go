@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -57,7 +56,7 @@ func (c *claims) doubt(session string, want compile.Base) string {
 	hasty := !want.Exclusive && time.Since(c.since) > slow
 	switch {
 	case want.Exclusive && len(rest) > 0, !c.seen(session) && !hasty:
-		return fmt.Sprintf("not all sessions could be looked at yet %v", slices.Sorted(maps.Keys(rest)))
+		return notLookedAt(rest)
 	case len(rest) > 0:
 		return "" // what is left over may be theirs, and will not go
 	}

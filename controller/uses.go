@@ -108,7 +108,7 @@ func (c *claims) refuseUse(session string, wanted []compile.Use) (answer, bool) 
 	}
 	delete(unseen, session)
 	if (!c.counted || len(unseen) > 0) && !hasty {
-		return answer{source: wanted[0].Path, unknown: "not all sessions could be looked at yet: " + few(slices.Sorted(maps.Keys(unseen)))}, true
+		return answer{source: wanted[0].Path, unknown: notLookedAt(unseen)}, true
 	}
 	return answer{}, false
 }
@@ -190,6 +190,15 @@ func (c conflict) note() status.Note {
 	}
 	return status.Note{Reason: status.ReasonSourceOpen, Message: fmt.Sprintf(
 		"%s %s has the source %s open for writing; this one is grown from it when that has ended", one, names, c.place)}
+}
+
+// notLookedAt says of which sessions it is not known yet what they use; of none by
+// name as long as they are still being counted.
+func notLookedAt(unseen map[string]struct{}) string {
+	if len(unseen) == 0 {
+		return "the sessions that were there before are still being looked for"
+	}
+	return "not all sessions could be looked at yet: " + few(slices.Sorted(maps.Keys(unseen)))
 }
 
 // few returns the first of some names, and how many more there are.

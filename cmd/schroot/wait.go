@@ -20,6 +20,10 @@ const (
 	settingUp = 10 * time.Minute
 	ending    = time.Minute
 	lookAgain = time.Second
+	// bearable is how long a caller is held up without being told why: what is over
+	// sooner, such as the look round of a daemon that has just started, is no news
+	// to a person, and a word too much for the programs that read ours.
+	bearable = 3 * time.Second
 )
 
 // awaited is asked each time that a session's status is looked at, nil for none,
@@ -81,7 +85,8 @@ var patient = map[string]bool{
 // ready waits until a session takes commands. It is given up as soon as something
 // is wrong that does not go by itself: callers want to hear of it.
 func (f *front) ready(ctx context.Context, label string) error {
-	told := ""
+	var why, told string
+	var since time.Time
 	return f.await(ctx, label, settingUp, func(last *status.File) (bool, error) {
 		if last == nil {
 			return false, nil
@@ -93,8 +98,11 @@ func (f *front) ready(ctx context.Context, label string) error {
 		case c == nil || phase == status.Provisioning:
 			return false, nil
 		case patient[c.Reason]:
-			if c.Reason != status.ReasonNew && told != c.Message && !f.Quiet {
-				told = c.Message
+			if why != c.Message {
+				why, since = c.Message, time.Now()
+			}
+			if c.Reason != status.ReasonNew && told != why && time.Since(since) >= bearable && !f.Quiet {
+				told = why
 				f.say("I", args.Message{Text: told})
 			}
 			return false, nil

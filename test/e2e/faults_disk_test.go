@@ -236,7 +236,8 @@ func TestFaultReadOnlyRun(t *testing.T) {
 	h.write("good.yaml", session("good", directory(root)))
 	h.ready("good")
 	must(t, os.WriteFile(h.base+"/asked.yaml", []byte(session("asked", directory(root))), 0o644))
-	h.shell("mount --rbind run run; mount -o remount,bind,ro run")
+	// Private, since the detaching below would reach the originals of what is shown twice.
+	h.shell("mount --rbind run run; mount --make-rprivate run; mount -o remount,bind,ro run")
 	out, code := h.try("apply", "-f", h.base+"/asked.yaml")
 	if code == 0 {
 		t.Errorf("apply to a read-only folder: %s", out)

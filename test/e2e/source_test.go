@@ -78,8 +78,10 @@ func TestTheSourceOfEveryKind(t *testing.T) {
 		case "btrfs":
 			return h.listing(h.base + "/pool/small")
 		}
-		h.shell("mount -o loop,ro root.ext4 seen")
-		defer h.shell("umount seen")
+		// A device of its own: mount(8) would take the one that the base is mounted
+		// from, and older ones refuse to mount that again.
+		h.shell("mount -o ro $(losetup --find --show --read-only root.ext4) seen")
+		defer h.shell("d=$(findmnt -no SOURCE seen); umount seen; losetup -d $d")
 		return h.listing(h.base + "/seen")
 	}
 	for _, name := range []string{"folder", "plain", "image", "btrfs"} {
