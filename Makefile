@@ -50,6 +50,7 @@ vet: ## gofmt and go vet
 .PHONY: test
 test: vet ## gofmt, vet, and all tests with the race detector; as root, on the real kernel and on 6.1
 	$(GO) test -race -timeout 10m ./...
+	$(GO) -C test/kube/schema test ./...
 	@$(MAKE) --no-print-directory test-vm
 
 # Debian 12 with its kernel 6.1 in a virtual machine, which has device-mapper. What
@@ -72,14 +73,25 @@ powercut: deps ## cut the power of a virtual machine under load CUTS times
 
 # The linters are Go tools with a module of their own, so that what they need
 # never mixes with what Coppice needs. The first build takes about two minutes.
-$(TOOLS)/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
+$(TOOLS)/golangci-lint $(TOOLS)/controller-gen: .ci/tools/go.mod .ci/tools/go.sum
 	GOBIN=$(TOOLS) $(GO) -C .ci/tools install tool
 	@touch $(TOOLS)/*
 
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck
+lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck; that the schemas are those of the types
 	$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/staticcheck ./...
+	cd test/kube/schema && $(TOOLS)/golangci-lint run ./...
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(CRDGEN) output:crd:dir="$$fresh"; \
+	diff -r "$$fresh" spec/schema/crd || { echo "the schemas are not those of the types: run make generate"; exit 1; }
+
+# What an API server may be given is made of the Go types and their markers.
+CRDGEN = $(TOOLS)/controller-gen crd:generateEmbeddedObjectMeta=false paths=./spec/schema/kinds
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen ## make the schemas of the Go types
+	$(CRDGEN) output:crd:dir=spec/schema/crd
+	$(GO) run ./spec/schema/generate spec/schema
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME
@@ -128,6 +140,11 @@ install: build ## install below DESTDIR and PREFIX
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's,@SBINDIR@,$(PREFIX)/sbin,' packaging/coppiced.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/coppiced.service
 	install -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/coppiced.socket
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/schemas spec/schema/json/*.json
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/crds spec/schema/crd/*.yaml
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/coppice/examples
+	for f in docs/examples/*.yaml; do sed '1s,../../spec/schema/json/,$(PREFIX)/share/coppice/schemas/,' "$$f" \
+	> $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/"$${f##*/}"; done
 	install -d -m 0755 $(DESTDIR)/etc/coppice/manifests.d
 
 .PHONY: clean

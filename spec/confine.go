@@ -26,20 +26,36 @@ type Isolation struct {
 // each process of a command by its resource limits.
 type Limits struct {
 	// Memory is the most memory; beyond it the kernel ends a process.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Ei')) <= 0",message="must be at least 1Mi; leave it out for no limit"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 	// PIDs is the most processes and threads at a time.
+	// +kubebuilder:validation:Minimum=1
 	PIDs *int64 `json:"pids,omitempty"`
 	// CPU is the most processor time, in processors: 1500m is one and a half.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0 && quantity(string(self)).compareTo(quantity('1M')) <= 0",message="must be at least 10m, a hundredth of a processor; leave it out for no limit"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 	// Rlimits are limits of each process (getrlimit(2)), by their names in
 	// limits.conf(5): nofile, nproc, core.
+	// +kubebuilder:validation:XValidation:rule="self.all(name, name in ['as', 'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'])",message="names are those of limits.conf(5) that the kernel has"
+	// +kubebuilder:validation:MaxProperties=16
 	Rlimits map[string]Rlimit `json:"rlimits,omitempty"`
 }
 
 // Rlimit is a limit of a process, in bytes, seconds or as a count; -1 is none.
+// +kubebuilder:validation:XValidation:rule="!has(self.hard) || self.hard == -1 || (has(self.soft) ? self.soft != -1 && self.soft <= self.hard : self.hard >= 0)",message="soft must not be more than hard"
 type Rlimit struct {
+	// Soft is the limit that holds; 0 if unset.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
 	Soft int64 `json:"soft"`
 	// Hard is how far the process itself may raise it; as soft if unset.
+	// +kubebuilder:validation:Minimum=-1
 	Hard *int64 `json:"hard,omitempty"`
 }
 

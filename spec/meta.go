@@ -24,7 +24,7 @@ type Object interface {
 // Reference names another object of the same daemon.
 type Reference struct {
 	// Name is the metadata.name of the object meant.
-	Name string `json:"name"`
+	Name Alias `json:"name"`
 }
 
 // GetKind returns "Chroot".

@@ -16,16 +16,24 @@ type Profile struct {
 // ProfileSpec lists mounts, files and hooks.
 type ProfileSpec struct {
 	// Mounts are made inside the session, parents before children.
+	// +kubebuilder:validation:MaxItems=256
 	Mounts []Mount `json:"mounts,omitempty"`
 	// CopyFiles are paths of the host's files, copied to the same path inside.
-	CopyFiles []string `json:"copyFiles,omitempty"`
+	// +listType=set
+	CopyFiles []FilePath `json:"copyFiles,omitempty"`
 	// NSSDatabases are written from the host's getent(1) to /etc inside.
+	// +listType=set
+	// +kubebuilder:validation:items:Enum=aliases;group;gshadow;hosts;networks;passwd;protocols;rpc;services;shadow
 	NSSDatabases []string `json:"nssDatabases,omitempty"`
 	// Hooks are run at points of a session's life.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
 	Hooks []Hook `json:"hooks,omitempty"`
 }
 
 // MountType says what is mounted.
+// +kubebuilder:validation:Enum=proc;sysfs;dev;devpts;shm;tmpfs;bind
 type MountType string
 
 // The types of mount.
@@ -47,23 +55,34 @@ const (
 )
 
 // Mount is one mount inside a session.
+// +kubebuilder:validation:XValidation:rule="has(self.source) == (self.type == 'bind')",message="a bind has a source, the path on the host; no other type has one"
+// +kubebuilder:validation:XValidation:rule="has(self.target) || self.type != 'tmpfs'",message="a tmpfs has a target"
+// +kubebuilder:validation:XValidation:rule="has(self.target) || !has(self.source) || self.source != '/'",message="target must not be the root itself"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || self.type in ['tmpfs', 'shm', 'dev']",message="only tmpfs, shm and dev have a size"
+// +kubebuilder:validation:XValidation:rule="!has(self.optional) || !self.optional || self.type == 'bind'",message="only a bind can be left out"
 type Mount struct {
 	// Type is proc, sysfs, dev, devpts, shm, tmpfs or bind.
 	Type MountType `json:"type"`
 	// Source is the path on the host of a bind mount.
-	Source string `json:"source,omitempty"`
+	Source Path `json:"source,omitempty"`
 	// Target is the path inside the session; made if it is missing.
-	Target string `json:"target,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self != '/'",message="must not be the root itself"
+	Target Path `json:"target,omitempty"`
 	// Options are ro, rw, nosuid, nodev, noexec, noatime, nodiratime, relatime,
 	// suid, dev, exec, rbind, and those of the file system itself (mode=1777).
-	Options []string `json:"options,omitempty"`
+	Options []MountOption `json:"options,omitempty"`
 	// Size limits a tmpfs, shm or dev.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('4Ki')) >= 0 && quantity(string(self)).compareTo(quantity('1Ei')) <= 0",message="is less than a page; write for example 64Mi"
 	Size *resource.Quantity `json:"size,omitempty"`
 	// Optional mounts are left out while their source is missing.
 	Optional bool `json:"optional,omitempty"`
 }
 
 // HookPhase says when a hook runs.
+// +kubebuilder:validation:Enum=setup;recover;stop
 type HookPhase string
 
 // The phases of a hook.
@@ -77,6 +96,7 @@ const (
 )
 
 // HookPlace says where a hook's process runs.
+// +kubebuilder:validation:Enum=Host;Session
 type HookPlace string
 
 // The places of a hook.
@@ -88,6 +108,7 @@ const (
 )
 
 // HookInterface says what a hook's file is told.
+// +kubebuilder:validation:Enum=Coppice;Schroot
 type HookInterface string
 
 // The interfaces of a hook's file.
@@ -102,23 +123,33 @@ const (
 )
 
 // Hook is a program that is run at a point of a session's life.
+// +kubebuilder:validation:XValidation:rule="(has(self.command) && size(self.command) > 0) != has(self.file)",message="has a command, a program and its arguments, or a file; one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.file) || !has(self.place) || self.place != 'Session'",message="a file of the host cannot run inside; use command"
+// +kubebuilder:validation:XValidation:rule="!has(self.interface) || self.interface != 'Schroot' || has(self.file)",message="only a file is run as schroot runs its scripts; use file"
+// +kubebuilder:validation:XValidation:rule="!has(self.undo) || size(self.undo) == 0 || !has(self.file) && (!has(self.phase) || self.phase == 'setup')",message="only the command of a setup hook is undone; a file is undone by itself, with the argument stop"
 type Hook struct {
 	// Name tells hooks of a profile apart; a DNS label.
-	Name string `json:"name"`
+	Name Name `json:"name"`
 	// Phase is setup (the default), recover or stop.
 	Phase HookPhase `json:"phase,omitempty"`
 	// Command is the program and its arguments; or File.
-	Command []string `json:"command,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self[0].startsWith('/')",message="the program is an absolute path"
+	Command []Word `json:"command,omitempty"`
 	// File is an executable file of the host, run with the phase as its only
 	// argument ("setup", "recover", "stop"); undone by running it with "stop".
-	File string `json:"file,omitempty"`
+	File Path `json:"file,omitempty"`
 	// Interface is what the file is told: Coppice (the default) or Schroot.
 	Interface HookInterface `json:"interface,omitempty"`
 	// Undo is run when a session goes whose setup hook was begun.
-	Undo []string `json:"undo,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self[0].startsWith('/')",message="the program is an absolute path"
+	Undo []Word `json:"undo,omitempty"`
 	// Place is Host (the default) or Session.
 	Place HookPlace `json:"place,omitempty"`
 	// Timeout ends the hook's processes; 60s if unset.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than nothing"
+	// +kubebuilder:validation:MaxLength=64
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Order sorts the hooks of a phase, smallest first; then the order written.
 	Order int `json:"order,omitempty"`

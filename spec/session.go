@@ -11,12 +11,17 @@ type Session struct {
 }
 
 // SessionSpec says what the session is grown from and how it lives.
+// +kubebuilder:validation:ExactlyOneOf=chrootRef;chroot
+// +kubebuilder:validation:XValidation:rule="!has(self.chroot) || !has(self.chroot.source.plain) || !has(self.profileRef) && !has(self.profile) && (!has(self.hookEnvironment) || size(self.hookEnvironment) == 0)",message="a plain chroot is used as it is; use source directory for mounts, files and hooks"
+// +kubebuilder:validation:XValidation:rule="!has(self.chroot) || !has(self.chroot.aliases) || size(self.chroot.aliases) == 0",message="a session's own chroot has no other names"
+// +kubebuilder:validation:XValidation:rule="!has(self.save) || self.save == 0 || has(self.openSource) && self.openSource",message="only what was written into a source is saved; set openSource: true"
 type SessionSpec struct {
 	// ChrootRef names a Chroot, or one of its aliases; or Chroot.
 	ChrootRef *Reference `json:"chrootRef,omitempty"`
 	// Chroot is a chroot of this session's own.
 	Chroot *ChrootSpec `json:"chroot,omitempty"`
 	// ProfileRef names a profile to use instead of the chroot's.
+	// +kubebuilder:validation:XValidation:rule="self.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, with a letter or digit first and last, 63 at most"
 	ProfileRef *Reference `json:"profileRef,omitempty"`
 	// Profile is added to the profile; a mount replaces one with the same target.
 	Profile *ProfileSpec `json:"profile,omitempty"`
@@ -25,11 +30,20 @@ type SessionSpec struct {
 	OpenSource bool `json:"openSource,omitempty"`
 	// Save is raised to have what was written into an archive that is open packed
 	// into the archive's place.
+	// +kubebuilder:validation:Minimum=0
 	Save int `json:"save,omitempty"`
 	// TTL is how long the session lives after it was admitted; for ever if unset.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than nothing; leave it out for ever"
+	// +kubebuilder:validation:MaxLength=64
 	TTL *metav1.Duration `json:"ttl,omitempty"`
 	// IdleTimeout is how long the session lives while nobody is inside; for ever if
 	// unset.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than nothing; leave it out for ever"
+	// +kubebuilder:validation:MaxLength=64
 	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
 	// RetainOnFailure keeps a session that lasts as long as the process that asked
 	// for it (ClientAnnotation) when that is gone, if its command failed.
@@ -39,15 +53,17 @@ type SessionSpec struct {
 	// DeletionPolicy says what becomes of those inside when the session goes.
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 	// GracePeriod is the time between TERM and KILL; 5s if unset.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(\+?0|\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 	// UpdateStrategy says what becomes of a change that a running session cannot take.
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty"`
 	// User is who commands run as when nobody is asked for.
-	User string `json:"user,omitempty"`
+	User Person `json:"user,omitempty"`
 	// Environment is added to the chroot's.
 	Environment *Environment `json:"environment,omitempty"`
 	// HookEnvironment goes before the chroot's, variable by variable.
-	HookEnvironment map[string]string `json:"hookEnvironment,omitempty"`
+	HookEnvironment map[string]Word `json:"hookEnvironment,omitempty"`
 	// Isolation goes before the chroot's, field by field.
 	Isolation *Isolation `json:"isolation,omitempty"`
 	// Limits go before the chroot's, field by field.
@@ -55,6 +71,7 @@ type SessionSpec struct {
 }
 
 // Expose says what of a session is seen on the host.
+// +kubebuilder:validation:Enum=Root;Tree;None
 type Expose string
 
 // What may be seen of a session below the run-time folder.
@@ -68,6 +85,7 @@ const (
 )
 
 // DeletionPolicy says what becomes of processes inside a session that goes.
+// +kubebuilder:validation:Enum=Terminate;Wait
 type DeletionPolicy string
 
 // The deletion policies.
@@ -79,6 +97,7 @@ const (
 )
 
 // UpdateStrategy says what becomes of a change that a running session cannot take.
+// +kubebuilder:validation:Enum=OnDelete;Recreate
 type UpdateStrategy string
 
 // The update strategies.

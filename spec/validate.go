@@ -110,6 +110,25 @@ func validatePath(at *field.Path, value string) field.ErrorList {
 	return nil
 }
 
+// The most entries that lists may have: more than anybody needs, and few enough for
+// every one of them to be compared with the others at any time.
+const (
+	maxAliases = 64
+	maxOptions = 64
+	maxMounts  = 256
+	maxHooks   = 64
+)
+
+// atMost wants a list of so many entries.
+func atMost(at *field.Path, length, most int) field.ErrorList {
+	if length <= most {
+		return nil
+	}
+	e := field.Invalid(at, length, fmt.Sprintf("more than %d entries", most))
+	e.BadValue = fmt.Sprintf("%d entries", length)
+	return field.ErrorList{e}
+}
+
 func unprintable(r rune) bool { return r < ' ' || r == 0x7f }
 
 // validateLine wants text of one line.

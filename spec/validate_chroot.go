@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -52,7 +53,7 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 }
 
 func validateAliases(at *field.Path, name string, aliases []string) field.ErrorList {
-	errs := duplicates(at, aliases)
+	errs := append(duplicates(at, aliases), atMost(at, len(aliases), maxAliases)...)
 	for i, alias := range aliases {
 		errs = append(errs, validateAlias(at.Index(i), alias)...)
 		if alias == name && name != "" {
@@ -108,7 +109,7 @@ func validateLoopback(at *field.Path, l LoopbackSource) field.ErrorList {
 }
 
 func validateMountOptions(at *field.Path, options []string) field.ErrorList {
-	var errs field.ErrorList
+	errs := atMost(at.Child("mountOptions"), len(options), maxOptions)
 	for i, o := range options {
 		where := at.Child("mountOptions").Index(i)
 		errs = append(errs, validateOption(where, o)...)
@@ -156,6 +157,20 @@ func validateUnion(at *field.Path, c ChrootSpec) field.ErrorList {
 	return errs
 }
 
+// mostBytes is more than any machine has of anything; beyond it sums overflow.
+const mostBytes = 1 << 60
+
+// validateSize wants so many bytes at least; hint says so.
+func validateSize(at *field.Path, size resource.Quantity, least int64, hint string) field.ErrorList {
+	switch {
+	case size.CmpInt64(least) < 0:
+		return field.ErrorList{field.Invalid(at, size.String(), hint)}
+	case size.CmpInt64(mostBytes) > 0:
+		return field.ErrorList{field.Invalid(at, size.String(), "is more than 1Ei; no machine has that much")}
+	}
+	return nil
+}
+
 func validateUpper(at *field.Path, u *Upper) field.ErrorList {
 	if u == nil {
 		return nil
@@ -165,8 +180,8 @@ func validateUpper(at *field.Path, u *Upper) field.ErrorList {
 	case u.Size == nil:
 	case u.Medium != MediumMemory:
 		errs = append(errs, field.Forbidden(at.Child("size"), "only an upper in memory has a size; use medium: Memory"))
-	case u.Size.Value() < 1<<16:
-		errs = append(errs, field.Invalid(at.Child("size"), u.Size.String(), "is too small; write for example 2Gi"))
+	default:
+		errs = append(errs, validateSize(at.Child("size"), *u.Size, 1<<16, "is too small; write for example 2Gi")...)
 	}
 	return errs
 }

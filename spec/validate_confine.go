@@ -15,6 +15,7 @@ var rlimits = []string{
 
 const (
 	leastMemory   = 1 << 20
+	mostCPU       = 1_000_000
 	leastMilliCPU = 10 // the kernel gives no less than a millisecond at a time
 )
 
@@ -23,13 +24,15 @@ func validateLimits(at *field.Path, l *Limits) field.ErrorList {
 		return nil
 	}
 	var errs field.ErrorList
-	if l.Memory != nil && l.Memory.Value() < leastMemory {
-		errs = append(errs, field.Invalid(at.Child("memory"), l.Memory.String(), "must be at least 1Mi; leave it out for no limit"))
+	if l.Memory != nil {
+		errs = append(errs, validateSize(at.Child("memory"), *l.Memory, leastMemory, "must be at least 1Mi; leave it out for no limit")...)
 	}
 	if l.PIDs != nil && *l.PIDs < 1 {
 		errs = append(errs, field.Invalid(at.Child("pids"), *l.PIDs, "must be at least 1; leave it out for no limit"))
 	}
-	if l.CPU != nil && l.CPU.MilliValue() < leastMilliCPU {
+	if l.CPU != nil && l.CPU.CmpInt64(mostCPU) > 0 {
+		errs = append(errs, field.Invalid(at.Child("cpu"), l.CPU.String(), "is more than a million processors; leave it out for no limit"))
+	} else if l.CPU != nil && l.CPU.MilliValue() < leastMilliCPU {
 		errs = append(errs, field.Invalid(at.Child("cpu"), l.CPU.String(), "must be at least 10m, a hundredth of a processor; leave it out for no limit"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Rlimits)) {

@@ -17,7 +17,8 @@ var databases = []string{
 }
 
 func validateProfile(at *field.Path, p ProfileSpec) field.ErrorList {
-	var errs field.ErrorList
+	errs := atMost(at.Child("mounts"), len(p.Mounts), maxMounts)
+	errs = append(errs, atMost(at.Child("hooks"), len(p.Hooks), maxHooks)...)
 	targets := map[string]bool{}
 	for i, m := range p.Mounts {
 		where := at.Child("mounts").Index(i)
@@ -87,8 +88,8 @@ func validateMount(at *field.Path, m Mount) field.ErrorList {
 	case m.Size == nil:
 	case !sized:
 		errs = append(errs, field.Forbidden(at.Child("size"), "only tmpfs, shm and dev have a size"))
-	case m.Size.Value() < 1<<12:
-		errs = append(errs, field.Invalid(at.Child("size"), m.Size.String(), "is less than a page; write for example 64Mi"))
+	default:
+		errs = append(errs, validateSize(at.Child("size"), *m.Size, 1<<12, "is less than a page; write for example 64Mi")...)
 	}
 	if m.Optional && m.Type != MountBind {
 		errs = append(errs, field.Forbidden(at.Child("optional"), "only a bind can be left out"))

@@ -107,7 +107,7 @@ func storeSize(text string) (string, error) {
 		return text, nil
 	}
 	q, err := resource.ParseQuantity(text)
-	if err != nil || q.Value() < 1<<16 {
+	if err != nil || q.CmpInt64(1<<16) < 0 || q.CmpInt64(mostBytes) > 0 {
 		return "", fmt.Errorf("must be a size, such as 2Gi, or a percentage of the volume's, such as 20%%")
 	}
 	return strconv.FormatInt((q.Value()+sector-1)/sector*sector, 10), nil // lvcreate takes whole sectors
