@@ -19,20 +19,25 @@ import (
 
 func newDelete(c *cli) *cobra.Command {
 	var files []string
+	var pick selection
 	var wait bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:     "delete KIND NAME... | KIND/NAME... | -f FILE",
+		Use:     "delete KIND NAME... | KIND/NAME... | KIND -l LABELS | -f FILE",
 		Aliases: []string{"rm"},
 		Short:   "Leave nothing behind of sessions",
 		Long: `Delete objects: take their manifests out of the watched folder, and wait until
 nothing is left of them. A manifest that people or a sync tool wrote is never
 touched; the command then says which file to remove.`,
 		Example: `  coppice delete session build-1
-  coppice delete -f session.yaml`,
+  coppice delete -f session.yaml
+  coppice delete sessions -l build=17`,
 		ValidArgsFunction: c.completeReferences,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			refs, err := c.toDelete(args, files)
+			if err := pick.parse(); err != nil {
+				return err
+			}
+			refs, err := c.toDelete(args, files, pick)
 			if err != nil {
 				return err
 			}
@@ -55,13 +60,20 @@ touched; the command then says which file to remove.`,
 		},
 	}
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "delete what these manifests name; - for standard input")
+	pick.flag(cmd, "objects")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
 	return cmd
 }
 
 // toDelete returns what the command line names.
-func (c *cli) toDelete(args, files []string) ([]reference, error) {
+func (c *cli) toDelete(args, files []string, pick selection) ([]reference, error) {
+	if pick.given() {
+		if len(files) > 0 {
+			return nil, usagef("-l picks among what is there; it does not go with -f")
+		}
+		return c.picked(args, pick)
+	}
 	refs, err := parseReferences(args)
 	if err != nil {
 		return nil, err

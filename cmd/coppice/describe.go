@@ -220,9 +220,9 @@ func step(s status.Step, now time.Time) string {
 	text := strings.ToLower(s.Operation) + " " + s.Address + ", for " + age(&s.Since, now)
 	switch {
 	case s.Total > 0:
-		text += fmt.Sprintf(", %s of %s (%d%%)", bytes(s.Done), bytes(s.Total), s.Done*100/s.Total)
+		text += fmt.Sprintf(", %s of %s (%d%%)", inUnits(s.Done), inUnits(s.Total), s.Done*100/s.Total)
 	case s.Done > 0:
-		text += ", " + bytes(s.Done)
+		text += ", " + inUnits(s.Done)
 	}
 	return text
 }

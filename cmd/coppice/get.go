@@ -23,6 +23,8 @@ type getOptions struct {
 	output    string
 	watch     bool
 	noHeaders bool
+	selection selection
+	template  template // nil unless output says itself what is printed
 }
 
 func newGet(c *cli) *cobra.Command {
@@ -33,19 +35,30 @@ func newGet(c *cli) *cobra.Command {
 		Short:   "List sessions, chroots, profiles, or manifests that do not parse",
 		Example: `  coppice get sessions
   coppice get session build-1 -o yaml
-  coppice get sessions --watch`,
+  coppice get sessions --watch
+  coppice get sessions -l suite=bookworm -o wide
+  coppice get session build-1 -o jsonpath='{.status.root}'
+  coppice get sessions -o custom-columns=NAME:.metadata.name,ROOT:.status.root`,
 		ValidArgsFunction: c.completeObjects,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("what is to be listed? Try coppice get sessions")
 			}
-			if !slices.Contains(outputs, o.output) {
-				return usagef("-o %s: want one of %s", o.output, strings.Join(outputs, ", "))
+			var err error
+			if o.template, err = parseTemplate(o.output); err != nil {
+				return err
+			}
+			if o.template == nil && !slices.Contains(outputs, o.output) {
+				return usagef("-o %s: want one of %s, jsonpath=TEMPLATE, custom-columns=NAME:PATH,...", o.output, strings.Join(outputs, ", "))
+			}
+			if err := o.selection.parse(); err != nil {
+				return err
 			}
 			return c.get(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "table", strings.Join(outputs, ", "))
+	cmd.Flags().StringVarP(&o.output, "output", "o", "table", strings.Join(outputs, ", ")+", jsonpath=TEMPLATE, custom-columns=NAME:PATH,...")
+	o.selection.flag(cmd, "objects")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "go on and print each change")
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "leave out the line with the columns' names")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
@@ -78,10 +91,14 @@ func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
 		}
 		names, files = append(names, ref.name), append(files, file)
 	}
+	if len(refs) > 0 && o.selection.given() {
+		return usagef("name objects, or pick them with -l; not both")
+	}
 	if len(refs) == 0 {
 		if files, err = c.all(n); err != nil {
 			return err
 		}
+		files = o.selection.of(files)
 	}
 	if err := c.print(n, files, len(refs) == 1, o); err != nil {
 		return err
@@ -100,6 +117,9 @@ func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
 
 // print prints objects in the form asked for; single is for one that was named.
 func (c *cli) print(n noun, files []status.File, single bool, o getOptions) error {
+	if o.template != nil {
+		return o.template.print(c.out, files, single || o.watch, !o.noHeaders)
+	}
 	switch o.output {
 	case "name":
 		for _, f := range files {
@@ -140,6 +160,10 @@ func (c *cli) follow(ctx context.Context, n noun, names []string, printed []stat
 		last, was := known[change.Name]
 		switch {
 		case len(names) > 0 && !slices.Contains(names, change.Name):
+			continue
+		case change.File != nil && !o.selection.takes(change.File.Metadata.Labels) && !was:
+			continue
+		case change.File == nil && !was && o.selection.given():
 			continue
 		case change.File == nil:
 			last.Status = status.Status{Phase: "Gone"}

@@ -115,7 +115,7 @@ func TestDescribe(t *testing.T) {
 
 func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 300 << 20: "300 MiB", 5 << 30: "5.0 GiB"} {
-		if got := bytes(n); got != want {
+		if got := inUnits(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}

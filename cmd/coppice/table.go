@@ -131,13 +131,13 @@ func doing(s status.Step) string {
 	if s.Total > 0 {
 		text += fmt.Sprintf(", %d%%", s.Done*100/s.Total)
 	} else if s.Done > 0 {
-		text += ", " + bytes(s.Done)
+		text += ", " + inUnits(s.Done)
 	}
 	return text
 }
 
-// bytes prints a number of bytes for people.
-func bytes(n int64) string {
+// inUnits prints a number of bytes for people.
+func inUnits(n int64) string {
 	value, unit := float64(n), 0
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	for value >= 1024 && unit < len(units)-1 {

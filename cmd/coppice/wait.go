@@ -80,15 +80,23 @@ func (g goal) met(f *status.File) bool {
 
 func newWait(c *cli) *cobra.Command {
 	var text string
+	var pick selection
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "wait --for=condition=Ready|delete KIND/NAME...",
+		Use:   "wait --for=condition=Ready|delete KIND/NAME... | KIND -l LABELS",
 		Short: "Wait until sessions are ready, or gone",
 		Example: `  coppice wait --for=condition=Ready session/build-1 --timeout=1m
+  coppice wait sessions -l build=17
   coppice wait --for=delete session/build-1`,
 		ValidArgsFunction: c.completeReferences,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := pick.parse(); err != nil {
+				return err
+			}
 			refs, err := parseReferences(args)
+			if pick.given() {
+				refs, err = c.picked(args, pick)
+			}
 			if err != nil {
 				return err
 			}
@@ -108,6 +116,7 @@ func newWait(c *cli) *cobra.Command {
 			return nil
 		},
 	}
+	pick.flag(cmd, "objects")
 	cmd.Flags().StringVar(&text, "for", "condition=Ready", "condition=NAME[=VALUE] or delete")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each; 0 is to look once")
 	return cmd
