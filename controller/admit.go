@@ -35,7 +35,8 @@ func (p *pass) begin(ctx context.Context) {
 		p.pending(err)
 		return
 	}
-	p.record = compile.Record{UID: p.identity(), Admitted: p.ages.wall().UTC(), Session: admitted, Folder: p.entry.Folder}
+	p.record = compile.Record{UID: p.identity(), Admitted: p.ages.wall().UTC(), Session: admitted, Folder: p.entry.Folder,
+		ReconcileAt: session.Annotations[spec.ReconcileAtAnnotation]}
 	p.nameWanted(session)
 	if p.record.Facts, err = p.inspect(ctx, admitted.Chroot.Source); err != nil {
 		if ctx.Err() != nil {

@@ -32,6 +32,8 @@ type Controller struct {
 	// number. Wishes are those to which that does not apply; nil for none.
 	MaxPrune int
 	Wishes   Wishes
+	// Suspensions are the sessions that are left as they are; nil for none.
+	Suspensions Suspensions
 	// Tenants are those whom sessions were begun for; nil if they live for ever.
 	Tenants Tenants
 	// Workers is how many keys are worked on at the same time.
@@ -68,6 +70,8 @@ type Controller struct {
 	tended map[key]struct{}
 	// withdrawn are the sessions whose manifests were taken away by the controller.
 	withdrawn map[string]withdrawal
+	// forced are the sessions that somebody wants to be put right.
+	forced map[string]bool
 	// ended says of the sessions that Once took down why they went.
 	ended map[string]string
 }
@@ -84,8 +88,11 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		Log:      logr.Discard(),
 		MaxPrune: DefaultMaxPrune,
 		Wishes:   unspoken{},
-		Workers:  max(4, 2*runtime.NumCPU()),
-		Resync:   30 * time.Second,
+
+		Suspensions: unsuspended{},
+		forced:      map[string]bool{},
+		Workers:     max(4, 2*runtime.NumCPU()),
+		Resync:      30 * time.Second,
 
 		kernel: patient{kernel},
 		layout: l,

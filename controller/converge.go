@@ -20,6 +20,13 @@ import (
 // converge makes the session's own objects, and tells what came of it.
 func (p *pass) converge(ctx context.Context, result compile.Result, bases answer) {
 	before := p.world
+	if left, err := p.leaves(result); err != nil {
+		p.looked(false)
+		p.fail(err)
+		return
+	} else if left {
+		return
+	}
 	if p.begun {
 		p.report.event(status.EventNormal, reasonAdmitted, p.admission())
 		p.notReady(status.Note{Reason: reasonProvisioning, Message: "it is being made"})
@@ -34,12 +41,32 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 		p.happened(before, out.Taken, time.Since(begun))
 		err = heldFault(out.Held)
 	}
+	if err == nil {
+		err = p.remember(ctx)
+	}
 	if err != nil {
+		if p.forced {
+			p.force(p.name)
+		}
 		p.fail(err)
 		return
 	}
 	p.report.stumbles("")
 	p.finish(p.verdict(out, len(result.Objects)+len(bases.objects), bases))
+}
+
+// remember has the home remember that the session is as wanted, where that matters.
+func (p *pass) remember(ctx context.Context) error {
+	changed, err := p.settle()
+	if err != nil || !changed {
+		return err
+	}
+	result, err := compile.Session(p.layout, p.record)
+	if err != nil {
+		return err
+	}
+	_, err = p.reach(ctx, result.Objects, plan.Policy{})
+	return err
 }
 
 // certain reports whether the session is known to stand on nothing but what its

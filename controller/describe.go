@@ -34,6 +34,9 @@ func (p *pass) describe(s *status.Status) {
 	}
 	s.Chroot, s.Profile = p.record.Session.ChrootName, p.record.Session.ProfileName
 	s.OpenSource = p.record.Session.Session.OpenSource
+	if p.paused == "" {
+		s.LastHandledReconcileAt = p.record.ReconcileAt
+	}
 	if tree, there := treeOf(p.world); there && s.OpenSource {
 		s.Archive, s.Saved = tree.Archive, tree.Save
 	}

@@ -41,7 +41,11 @@ func (p *pass) keep(ctx context.Context) {
 // its manifests say that a running session cannot take.
 func (p *pass) compare() []string {
 	if p.held != "" {
-		p.drift = drift{metav1.ConditionFalse, status.Note{Reason: reasonDeletionHeld, Message: p.held}}
+		reason := reasonDeletionHeld
+		if p.paused != "" {
+			reason = status.ReasonSuspended
+		}
+		p.drift = drift{metav1.ConditionFalse, status.Note{Reason: reason, Message: p.held}}
 		return nil
 	}
 	p.retract()
@@ -57,6 +61,7 @@ func (p *pass) compare() []string {
 	}
 	running := p.record.Session
 	p.record.Session = running.WithSession(session)
+	p.record.ReconcileAt = session.Annotations[spec.ReconcileAtAnnotation]
 	p.record.Session.Ephemeral = p.entry.Ephemeral // it may have been moved to another folder
 	p.nameWanted(session)
 	wanted, err := spec.Admit(session, p.refs, p.entry.Ephemeral)

@@ -53,6 +53,10 @@ type pass struct {
 	idle time.Time
 	// doubt says why its time to live may not be over, though the clock says so.
 	doubt string
+	// paused says why it is left as it is; "" if it is not.
+	paused string
+	// forced is set when somebody has asked for drift to be repaired.
+	forced bool
 	// next is when the session is to be looked at again; zero for no time.
 	next time.Duration
 }
@@ -97,6 +101,11 @@ func (c *Controller) session(ctx context.Context, name string) {
 	if p.memory == unseen || p.memory == forgotten {
 		p.suspect()
 	}
+	if why := p.suspension(); why != "" && (p.named || !p.world.Empty()) {
+		p.suspended(ctx, why)
+		return
+	}
+	p.forced = p.takeForced(name)
 	withdrawn, err := p.withdraw()
 	if err != nil {
 		p.looked(false)
@@ -174,6 +183,9 @@ func (p *pass) gone() {
 	}
 	p.guard.forget(p.name)
 	p.forgetWish()
+	if err := p.Suspensions.Resume(p.name); err != nil {
+		p.Log.Error(err, "A suspension could not be forgotten", "session", p.name)
+	}
 	p.names()
 	if p.reports.known(p.key) {
 		p.forget(p.key)

@@ -92,6 +92,7 @@ func defaultSession(s *SessionSpec) {
 	s.Expose = cmp.Or(s.Expose, ExposeRoot)
 	s.DeletionPolicy = cmp.Or(s.DeletionPolicy, DeletionTerminate)
 	s.UpdateStrategy = cmp.Or(s.UpdateStrategy, UpdateOnDelete)
+	s.DriftPolicy = cmp.Or(s.DriftPolicy, DriftRepair)
 	if s.GracePeriod == nil {
 		s.GracePeriod = &metav1.Duration{Duration: DefaultGracePeriod}
 	}

@@ -58,6 +58,11 @@ type SessionSpec struct {
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 	// UpdateStrategy says what becomes of a change that a running session cannot take.
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty"`
+	// DriftPolicy says what becomes of what others have changed about the session.
+	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
+	// Suspend leaves the session as it is, whatever its manifests say and whatever
+	// becomes of it: nothing is made, repaired or ended before it is taken out.
+	Suspend bool `json:"suspend,omitempty"`
 	// User is who commands run as when nobody is asked for.
 	User Person `json:"user,omitempty"`
 	// Environment is added to the chroot's.
@@ -95,6 +100,26 @@ const (
 	// DeletionWait waits until the last process has left.
 	DeletionWait DeletionPolicy = "Wait"
 )
+
+// DriftPolicy says what becomes of what others have changed about a session: a mount
+// that somebody has taken away, a file that was replaced.
+// +kubebuilder:validation:Enum=Repair;Report
+type DriftPolicy string
+
+// The drift policies.
+const (
+	// DriftRepair puts it right at once.
+	DriftRepair DriftPolicy = "Repair"
+	// DriftReport tells of it in the status and leaves it, until the manifest changes
+	// or somebody asks for it (ReconcileAtAnnotation). What the host itself has lost,
+	// by a reboot, is always made again.
+	DriftReport DriftPolicy = "Report"
+)
+
+// ReconcileAtAnnotation has a session looked at right away, and drift repaired whatever
+// the policy, each time that its value changes; a time, as a rule. The value that was
+// heeded last is in the status.
+const ReconcileAtAnnotation = "coppice.dev/reconcile-at"
 
 // UpdateStrategy says what becomes of a change that a running session cannot take.
 // +kubebuilder:validation:Enum=OnDelete;Recreate

@@ -66,6 +66,7 @@ func validateSession(at *field.Path, s SessionSpec) field.ErrorList {
 	errs = append(errs, oneOf(at.Child("expose"), s.Expose, ExposeRoot, ExposeTree, ExposeNone)...)
 	errs = append(errs, oneOf(at.Child("deletionPolicy"), s.DeletionPolicy, DeletionTerminate, DeletionWait)...)
 	errs = append(errs, oneOf(at.Child("updateStrategy"), s.UpdateStrategy, UpdateOnDelete, UpdateRecreate)...)
+	errs = append(errs, oneOf(at.Child("driftPolicy"), s.DriftPolicy, DriftRepair, DriftReport)...)
 	if s.User != "" {
 		errs = append(errs, validatePerson(at.Child("user"), s.User)...)
 	}

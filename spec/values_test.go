@@ -24,9 +24,9 @@ func TestDefaults(t *testing.T) {
 		{"Profile", `{}`, `{}`},
 		{"Profile", `{mounts: [{type: proc}, {type: sysfs}, {type: dev}, {type: devpts}, {type: shm}, {type: bind, source: /home}, {type: proc, target: /p}]}`, `{mounts: [{type: proc, target: /proc}, {type: sysfs, target: /sys}, {type: dev, target: /dev}, {type: devpts, target: /dev/pts}, {type: shm, target: /dev/shm}, {type: bind, source: /home, target: /home}, {type: proc, target: /p}]}`},
 		{"Profile", `{hooks: [{name: a, file: /a}, {name: b, file: /b, phase: stop, timeout: 2m}]}`, `{hooks: [{name: a, file: /a, phase: setup, place: Host, timeout: 1m}, {name: b, file: /b, phase: stop, place: Host, timeout: 2m}]}`},
-		{"Session", `{chrootRef: {name: c}}`, `{chrootRef: {name: c}, expose: Root, deletionPolicy: Terminate, gracePeriod: 5s, updateStrategy: OnDelete}`},
-		{"Session", `{chrootRef: {name: c}, expose: None, deletionPolicy: Wait, gracePeriod: 0s, updateStrategy: Recreate}`, `{chrootRef: {name: c}, expose: None, deletionPolicy: Wait, gracePeriod: 0s, updateStrategy: Recreate}`},
-		{"Session", `{chroot: {source: {directory: {path: /}}}, profile: {mounts: [{type: shm}]}}`, `{chroot: {source: {directory: {path: /}, location: /}, union: {type: overlay, upper: {medium: Disk}}, ` + filter + `}, profile: {mounts: [{type: shm, target: /dev/shm}]}, expose: Root, deletionPolicy: Terminate, gracePeriod: 5s, updateStrategy: OnDelete}`},
+		{"Session", `{chrootRef: {name: c}}`, `{chrootRef: {name: c}, expose: Root, deletionPolicy: Terminate, gracePeriod: 5s, updateStrategy: OnDelete, driftPolicy: Repair}`},
+		{"Session", `{chrootRef: {name: c}, expose: None, deletionPolicy: Wait, gracePeriod: 0s, updateStrategy: Recreate}`, `{chrootRef: {name: c}, expose: None, deletionPolicy: Wait, gracePeriod: 0s, updateStrategy: Recreate, driftPolicy: Repair}`},
+		{"Session", `{chroot: {source: {directory: {path: /}}}, profile: {mounts: [{type: shm}]}}`, `{chroot: {source: {directory: {path: /}, location: /}, union: {type: overlay, upper: {medium: Disk}}, ` + filter + `}, profile: {mounts: [{type: shm, target: /dev/shm}]}, expose: Root, deletionPolicy: Terminate, gracePeriod: 5s, updateStrategy: OnDelete, driftPolicy: Repair}`},
 	} {
 		got := objects(t, manifest(row.kind, "a", row.written))[0]
 		documents, problems := spec.Decode("t.yaml", []byte(manifest(row.kind, "a", row.meant)))

@@ -32,6 +32,7 @@ const (
 	Degraded     Phase = "Degraded"     // it can be used, but something is wrong with it
 	Terminating  Phase = "Terminating"  // it is being taken down
 	Failed       Phase = "Failed"       // it could not be made; tried again with back-off
+	Suspended    Phase = "Suspended"    // it is left as it is, since somebody said so
 	Expired      Phase = "Expired"      // its time to live is over; only its manifest is left
 )
 
@@ -47,6 +48,9 @@ const (
 	// ConditionUpToDate is False when the session runs with an older spec than
 	// its manifests now say.
 	ConditionUpToDate = "UpToDate"
+	// ConditionSuspended is True while a session is left as it is since somebody said
+	// so.
+	ConditionSuspended = "Suspended"
 )
 
 // Status is what is known of one object.
@@ -85,6 +89,9 @@ type Status struct {
 	Objects []Object `json:"objects,omitempty"`
 	// Sessions are the names of those that use a chroot or a profile.
 	Sessions []string `json:"sessions,omitempty"`
+	// LastHandledReconcileAt is the value of the annotation coppice.dev/reconcile-at
+	// that was heeded last.
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 	// OpenSource is set for a session that writes to its chroot's source itself,
 	// and OpenedBy is that session's name, for the chroot.
 	OpenSource bool   `json:"openSource,omitempty"`

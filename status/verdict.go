@@ -44,6 +44,13 @@ const (
 // although its manifest is gone, since too many went at the same time.
 const ReasonDeletionHeld = "DeletionHeld"
 
+// ReasonSuspended is the reason of what is said of a session that is left as it is,
+// and ReasonDrifted of one that differs from what is wanted, which only is told.
+const (
+	ReasonSuspended = "Suspended"
+	ReasonDrifted   = "Drifted"
+)
+
 // ReasonNew is the reason of Ready for an object of which nothing else is known.
 const ReasonNew = "New"
 
@@ -65,6 +72,8 @@ type Verdict struct {
 	// UpToDate and why; not said if the status is empty.
 	UpToDate     metav1.ConditionStatus
 	UpToDateNote Note
+	// Suspended is set when all is left as it is, and says since whose word.
+	Suspended *Note
 }
 
 // Judge writes a verdict into a status: conditions, phase and the generation
@@ -100,6 +109,11 @@ func Judge(s *Status, generation int64, now time.Time, v Verdict) {
 	} else {
 		set(ConditionUpToDate, v.UpToDate, v.UpToDateNote)
 	}
+	if v.Suspended == nil {
+		meta.RemoveStatusCondition(&s.Conditions, ConditionSuspended)
+	} else {
+		set(ConditionSuspended, metav1.ConditionTrue, *v.Suspended)
+	}
 	s.Phase = PhaseOf(s.Conditions)
 }
 
@@ -118,6 +132,7 @@ func Progress(s *Status, generation int64, now time.Time, usable bool, note Note
 		set(ConditionReady, metav1.ConditionFalse, note.Reason)
 	}
 	meta.RemoveStatusCondition(&s.Conditions, ConditionStalled)
+	meta.RemoveStatusCondition(&s.Conditions, ConditionSuspended)
 	set(ConditionReconciling, metav1.ConditionTrue, string(WorkProgressing))
 	s.Phase = PhaseOf(s.Conditions)
 }
@@ -141,6 +156,8 @@ func PhaseOf(conditions []metav1.Condition) Phase {
 	switch {
 	case work == WorkTerminating:
 		return Terminating
+	case meta.IsStatusConditionTrue(conditions, ConditionSuspended):
+		return Suspended
 	case ready == nil:
 		return Pending
 	case ready.Status == metav1.ConditionTrue && (stalled || work == WorkRetrying):

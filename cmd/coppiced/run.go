@@ -70,6 +70,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 		c.KeepUnpacked = o.keepUnpacked
 	}
 	c.MaxPrune, c.Wishes = o.maxPrune, manifests.Wishes{Folder: l.Wishes()}
+	c.Suspensions = manifests.Suspensions{Folder: l.Suspensions()}
 	lines := &lifeline.Lines{}
 	defer lines.Close()
 	source := o.source(c, log)

@@ -45,6 +45,9 @@ const (
 	Enter Action = "enter" // run a command in a session
 	End   Action = "end"   // end a session
 	Save  Action = "save"  // what was written into an archive that it has open
+	// Govern is to say that a session is left as it is, or put right, and to see what
+	// would be done: the host's own matter.
+	Govern Action = "govern"
 )
 
 // Request is what is to be decided on.
@@ -80,6 +83,9 @@ func (r *RefusedError) Error() string { return r.Why }
 func Decide(r Request) error {
 	if r.Who.UID == 0 {
 		return nil
+	}
+	if r.What == Govern {
+		return refuse("only root may say what becomes of sessions, and see what would")
 	}
 	if r.What != Begin && r.Owner != nil && *r.Owner != r.Who.UID {
 		return refuse("session %s belongs to %s, who alone may %s it, beside root", r.Session, Person{UID: *r.Owner, Name: r.OwnerName}, r.What)

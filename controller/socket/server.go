@@ -70,6 +70,15 @@ type Host interface {
 	// Save raises spec.save in the manifest of a session that somebody began, and
 	// returns to what; fs.ErrNotExist if there is none.
 	Save(session string) (int, error)
+	// Reconcile has a session looked at right away, and its drift repaired; false if there
+	// is none.
+	Reconcile(session string) bool
+	// Suspend has a session left as it is, and Resume takes that back.
+	Suspend(session, why string) error
+	Resume(session string) error
+	// Foresee tells what would be done if those objects were asked for; about all
+	// sessions if there are none.
+	Foresee(ctx context.Context, given []spec.Object) []wire.Forecast
 	// Withdraw takes it away. uid is who wants that; false if there is none.
 	Withdraw(session string) (bool, error)
 }
@@ -138,6 +147,10 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST "+wire.Version+"/sessions", s.answering(s.begin))
 	mux.HandleFunc("DELETE "+wire.Version+"/sessions/{name}", s.answering(s.end))
 	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/save", s.answering(s.save))
+	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/reconcile", s.answering(s.reconcile))
+	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/suspend", s.answering(s.suspend))
+	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/resume", s.answering(s.resume))
+	mux.HandleFunc("POST "+wire.Version+"/plan", s.answering(s.plan))
 	mux.HandleFunc("POST "+wire.Version+"/sessions/{name}/exec", s.answering(s.exec))
 	mux.HandleFunc("/", s.answering(func(http.ResponseWriter, *http.Request) error {
 		return &failure{http.StatusNotFound, wire.Error{Reason: "NotFound", Message: "there is no such path; this daemon speaks " + wire.Version}}
@@ -162,7 +175,11 @@ func fail(code int, reason, format string, args ...any) error {
 func (s *Server) answering(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // every connection has deadlines
-		r.Body = http.MaxBytesReader(w, r.Body, wire.MaxBody)
+		most := int64(wire.MaxBody)
+		if r.URL.Path == wire.Version+"/plan" {
+			most = wire.MaxPlan
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
 		err := f(w, r)
 		if err == nil {
 			return
@@ -189,8 +206,8 @@ func decode(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		if _, is := errors.AsType[*http.MaxBytesError](err); is {
-			return fail(http.StatusRequestEntityTooLarge, "Invalid", "the request is longer than %d bytes", wire.MaxBody)
+		if over, is := errors.AsType[*http.MaxBytesError](err); is {
+			return fail(http.StatusRequestEntityTooLarge, "Invalid", "the request is longer than %d bytes", over.Limit)
 		}
 		return fail(http.StatusBadRequest, "Invalid", "the request cannot be read: %v", err)
 	}

@@ -38,10 +38,11 @@ func TestMain(m *testing.M) {
 
 // machine is a host in memory.
 type machine struct {
-	mu     sync.Mutex
-	rooms  map[string]spec.Admitted
-	asked  map[string]*spec.Session
-	leases []string // "taken a", "started a", "released a"
+	mu        sync.Mutex
+	rooms     map[string]spec.Admitted
+	asked     map[string]*spec.Session
+	suspended map[string]string
+	leases    []string // "taken a", "started a", "released a"
 	// onTake is called when a lease is taken.
 	onTake func()
 }
@@ -136,6 +137,35 @@ func (m *machine) Save(session string) (int, error) {
 	return 1, nil
 }
 
+func (m *machine) Reconcile(session string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, is := m.asked[session]
+	return is
+}
+
+func (m *machine) Suspend(session, why string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.suspended[session] = why
+	return nil
+}
+
+func (m *machine) Resume(session string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.suspended, session)
+	return nil
+}
+
+func (m *machine) Foresee(_ context.Context, given []spec.Object) []wire.Forecast {
+	var items []wire.Forecast
+	for _, o := range given {
+		items = append(items, wire.Forecast{Session: o.GetName()})
+	}
+	return items
+}
+
 func (m *machine) Withdraw(session string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -177,7 +207,7 @@ type desk struct {
 func newDesk(t *testing.T, name string, uid int) *desk {
 	t.Helper()
 	dir := t.TempDir()
-	d := &desk{T: t, machine: &machine{rooms: map[string]spec.Admitted{}, asked: map[string]*spec.Session{}}, socket: filepath.Join(dir, "s")}
+	d := &desk{T: t, machine: &machine{rooms: map[string]spec.Admitted{}, asked: map[string]*spec.Session{}, suspended: map[string]string{}}, socket: filepath.Join(dir, "s")}
 	d.server = &Server{Host: d.machine, Status: dir + "/status", People: census{name}}
 	d.server.Log = funcr.New(func(_, args string) {
 		d.mu.Lock()

@@ -4,6 +4,8 @@
 package compile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -44,6 +46,11 @@ type Record struct {
 	// Held is set when the manifest went together with too many others, and the
 	// session is kept until it is back or somebody confirms.
 	Held bool `json:"held,omitempty"`
+	// ReconcileAt is the value of spec.ReconcileAtAnnotation that was heeded last.
+	ReconcileAt string `json:"reconcileAt,omitempty"`
+	// Settled is the mark of the record with which all was as wanted for the first
+	// time; what differs afterwards is drift. It is only kept where that matters.
+	Settled string `json:"settled,omitempty"`
 	// Session is what was asked for, with all references resolved.
 	Session spec.Admitted `json:"session"`
 	// Facts is what the machine said about the source.
@@ -57,6 +64,17 @@ func (r Record) Encode() (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode record of session %s: %w", r.Session.Name, err)
 	}
 	return text, nil
+}
+
+// Mark tells what a record asks for from what others do.
+func (r Record) Mark() (string, error) {
+	r.Settled, r.Held, r.Folder = "", false, ""
+	text, err := r.Encode()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // Decode reads what Encode wrote.

@@ -150,6 +150,10 @@ func (l Layout) Leases() string { return filepath.Join(l.Run, "leases") }
 // Status is the folder of the status files.
 func (l Layout) Status() string { return filepath.Join(l.Run, "status") }
 
+// Suspensions is the folder in which people say which sessions are left as they are;
+// it outlives a reboot.
+func (l Layout) Suspensions() string { return filepath.Join(l.State, "suspended") }
+
 // Wishes is the folder in which people say which sessions are to go.
 func (l Layout) Wishes() string { return filepath.Join(l.Run, "wishes") }
 

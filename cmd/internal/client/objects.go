@@ -58,6 +58,29 @@ func (c *Client) Save(ctx context.Context, name string) (int, error) {
 	return saved.Save, err
 }
 
+// Reconcile asks for a session to be looked at right away, and its drift repaired.
+func (c *Client) Reconcile(ctx context.Context, name string) error {
+	return c.ask(ctx, http.MethodPost, path("sessions", name, "reconcile"), nil, nil)
+}
+
+// Suspend asks for a session to be left as it is; why is a line for people.
+func (c *Client) Suspend(ctx context.Context, name, why string) error {
+	return c.ask(ctx, http.MethodPost, path("sessions", name, "suspend"), wire.Suspend{Why: why}, nil)
+}
+
+// Resume takes that back.
+func (c *Client) Resume(ctx context.Context, name string) error {
+	return c.ask(ctx, http.MethodPost, path("sessions", name, "resume"), nil, nil)
+}
+
+// Plan asks what would be done if those manifests were there; about all sessions for
+// none.
+func (c *Client) Plan(ctx context.Context, manifests []string) ([]wire.Forecast, error) {
+	var list wire.Forecasts
+	err := c.ask(ctx, http.MethodPost, path("plan"), wire.Plan{Manifests: manifests}, &list)
+	return list.Items, err
+}
+
 // Watch returns the objects of a kind and then each change, until the context is
 // done or the daemon goes, which is the last error.
 func (c *Client) Watch(ctx context.Context, kind string) iter.Seq2[wire.Change, error] {

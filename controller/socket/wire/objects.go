@@ -18,6 +18,9 @@ const SocketName = "coppiced.sock"
 // (execve(2)); nobody's are that long.
 const MaxBody = 1 << 20
 
+// MaxPlan is the same for what asks for a plan: all manifests of a host.
+const MaxPlan = 64 << 20
+
 // List is several objects.
 type List struct {
 	Items []status.File `json:"items"`

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coppice.dev/spec"
+	"coppice.dev/status"
+)
+
+// heeding is how long it is waited for what was asked for to be in the status.
+const heeding = 30 * time.Second
+
+func newSuspend(c *cli) *cobra.Command {
+	var why string
+	cmd := &cobra.Command{
+		Use:   "suspend SESSION... | sessions -l LABELS",
+		Short: "Leave sessions as they are, whatever becomes of them",
+		Long: `Leave sessions as they are, until they are resumed: nothing is made, repaired or
+ended, whatever their manifests say. Commands can be run in them as ever. It outlives
+a restart and a reboot. delete ends a suspended session all the same.
+
+The same can be written in a manifest: spec.suspend.`,
+		Example: `  coppice suspend build-1 --why "looking at a hang"
+  coppice suspend sessions -l suite=bookworm`,
+	}
+	c.governed(cmd, func(ctx context.Context, ref reference) error {
+		if err := c.daemon().Suspend(ctx, ref.name, why); err != nil {
+			return c.explain(err)
+		}
+		suspended := goal{name: "suspended", ok: func(f *status.File) bool {
+			return f != nil && condition(f.Status, status.ConditionSuspended).Status == "True"
+		}}
+		if err := c.waitFor(ctx, ref, suspended, heeding, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "%s suspended\n", ref)
+		return nil
+	})
+	cmd.Flags().StringVar(&why, "why", "", "a line for those who wonder")
+	return cmd
+}
+
+func newResume(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "resume SESSION... | sessions -l LABELS",
+		Short: "Take back that sessions are left as they are",
+		Example: `  coppice resume build-1
+  coppice resume sessions -l suite=bookworm`,
+	}
+	c.governed(cmd, func(ctx context.Context, ref reference) error {
+		if file, err := c.peek(ref); err == nil && file != nil && file.Status.Source != nil {
+			if written, at, err := c.written(ref); err == nil && written != nil && written.(*spec.Session).Spec.Suspend {
+				return fmt.Errorf("%s is suspended by its manifest %s; take suspend: true out there", ref, at)
+			}
+		}
+		if err := c.daemon().Resume(ctx, ref.name); err != nil {
+			return c.explain(err)
+		}
+		resumed := goal{name: "resumed", ok: func(f *status.File) bool {
+			return f == nil || condition(f.Status, status.ConditionSuspended).Status != "True"
+		}}
+		if err := c.waitFor(ctx, ref, resumed, heeding, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "%s resumed\n", ref)
+		return nil
+	})
+	return cmd
+}
+
+func newReconcile(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reconcile SESSION... | sessions -l LABELS",
+		Short: "Look at sessions at once, and put right what is not as wanted",
+		Long: `Look at sessions at once, without waiting for the next resync or the end of a
+back-off, and put right what is not as wanted, even with driftPolicy: Report.
+
+The same can be asked for in a manifest: a new value of the annotation
+coppice.dev/reconcile-at, such as the time. The last one that was heeded is in
+status.lastHandledReconcileAt.`,
+		Example: `  coppice reconcile build-1 && coppice wait session/build-1`,
+	}
+	c.governed(cmd, func(ctx context.Context, ref reference) error {
+		if err := c.daemon().Reconcile(ctx, ref.name); err != nil {
+			return c.explain(err)
+		}
+		fmt.Fprintf(c.out, "%s is looked at\n", ref)
+		return nil
+	})
+	return cmd
+}
+
+// governed has a command do something to each session that is named or picked.
+func (c *cli) governed(cmd *cobra.Command, do func(context.Context, reference) error) {
+	var pick selection
+	pick.flag(cmd, "sessions")
+	cmd.ValidArgsFunction = c.completeSessions
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := pick.parse(); err != nil {
+			return err
+		}
+		refs, err := c.sessions(cmd, args, pick)
+		if err != nil {
+			return err
+		}
+		var failed error // one that is not there does not keep the others
+		for _, ref := range refs {
+			failed = errors.Join(failed, do(cmd.Context(), ref))
+		}
+		return failed
+	}
+}
+
+// sessions returns the sessions that a command line names or picks.
+func (c *cli) sessions(cmd *cobra.Command, args []string, pick selection) ([]reference, error) {
+	if pick.given() {
+		refs, err := c.picked(args, pick)
+		if err == nil && refs[0].noun.kind != spec.KindSession {
+			err = usagef("only sessions can be told that; %s are none", refs[0].noun.plural)
+		}
+		return refs, err
+	}
+	if len(args) == 0 {
+		return nil, usagef("which session? Try %s SESSION; coppice get sessions lists them", cmd.CommandPath())
+	}
+	var refs []reference
+	for _, arg := range args {
+		ref := sessionReference(arg)
+		if ref.name == "" {
+			return nil, usagef("%q names no session", arg)
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
