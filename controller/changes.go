@@ -20,7 +20,7 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	for k := range c.tended {
 		// What was not taken down because nobody knew may go now, or was held back
 		// and is confirmed. What is still not known needs no other look.
-		if kind, has := kinds[k.class]; has && k.class != classManifest {
+		if kind, has := kinds[k.class]; has && classes[kind] == k.class {
 			if of := (manifests.Key{Kind: kind, Name: k.name}); !set.MayHold(of) {
 				doubtful = append(doubtful, k)
 			}
@@ -55,6 +55,9 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 		if _, wished := c.Wishes.Wished(name); wished {
 			c.queue.renew(sessionKey(name))
 		}
+	}
+	for path := range set.Watched() {
+		c.queue.soon(key{classFolder, path})
 	}
 	for path := range set.Folders {
 		// Sessions that it lost may be back.

@@ -187,10 +187,7 @@ func (r *report) see(entry manifests.Entry) {
 		return // there is no manifest that says anything
 	}
 	f.Status.Problems = entry.Problems
-	f.Status.Source = nil
-	if entry.Place.Manifest != "" {
-		f.Status.Source = &status.Source{Manifest: entry.Place.Manifest, Document: entry.Place.Document, Line: entry.Place.Line}
-	}
+	f.Status.Source = sourceOf(entry, f.Status)
 	note := status.Note{Reason: reasonSpecChanged, Message: "its manifest has changed"}
 	if len(f.Status.Conditions) == 0 {
 		note = status.Note{Reason: reasonNew, Message: "it is new"}
@@ -206,6 +203,20 @@ func (r *report) see(entry manifests.Entry) {
 		status.Progress(&f.Status, f.Metadata.Generation, time.Now(), true, note)
 		r.write()
 	}
+}
+
+// sourceOf says where an object is written. The commit is that in which its spec was
+// found first, whichever daemon found it: a later one that says the same changes
+// nothing about the object, and so costs nothing.
+func sourceOf(entry manifests.Entry, was status.Status) *status.Source {
+	if entry.Place.Manifest == "" {
+		return nil
+	}
+	source := &status.Source{Manifest: entry.Place.Manifest, Document: entry.Place.Document, Line: entry.Place.Line, Revision: entry.Revision}
+	if was.Source != nil && was.Source.Revision != "" && was.SpecHash == entry.Hash {
+		source.Revision = was.Source.Revision
+	}
+	return source
 }
 
 // invalid says what is wrong with a manifest, and what that means.

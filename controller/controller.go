@@ -158,6 +158,8 @@ func (c *Controller) look(ctx context.Context, k key) {
 		c.profile(k.name)
 	case classManifest:
 		c.manifest(k.name)
+	case classFolder:
+		c.folder(k.name)
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	classChroot   class = "chroot"
 	classProfile  class = "profile"
 	classManifest class = "manifest"
+	classFolder   class = "folder"
 )
 
 // key is one thing to look at.
@@ -43,6 +44,7 @@ var kinds = map[class]string{
 	classChroot:   spec.KindChroot,
 	classProfile:  spec.KindProfile,
 	classManifest: status.KindManifest,
+	classFolder:   status.KindFolder,
 }
 
 // classes are the classes of the kinds that people write.

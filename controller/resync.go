@@ -53,6 +53,9 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 	for _, p := range builtin() {
 		pass(key{classProfile, p.Name})
 	}
+	for path := range set.Watched() {
+		pass(key{classFolder, path})
+	}
 	for _, path := range troubled(set) {
 		pass(key{classManifest, path})
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -309,9 +308,4 @@ func (p *pass) tell(v status.Verdict, retry time.Time) {
 }
 
 // count says how many objects a session has, in words.
-func count(n int) string {
-	if n == 1 {
-		return "1 object"
-	}
-	return fmt.Sprintf("%d objects", n)
-}
+func count(n int) string { return many(n, "object") }

@@ -23,37 +23,38 @@ func (s *Source) Dropped(path string) bool { return s.glance(path, true) }
 func (s *Source) glance(path string, whole bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, folder := range s.Folders {
-		if filepath.Clean(folder.Path) != filepath.Dir(path) || !Considered(filepath.Base(path)) {
-			continue
-		}
-		next, changed, sure := s.current.glance(folder, filepath.Base(path), whole)
-		if !sure {
-			return false
-		}
-		s.current = next
-		s.remember()
-		if s.OnChange != nil && len(changed) > 0 {
-			s.OnChange(next, changed)
-		}
-		return true
+	if !Considered(filepath.Base(path)) {
+		return false
 	}
-	return false
+	next, changed, sure := s.current.glance(filepath.Clean(path), whole)
+	if !sure {
+		return false
+	}
+	s.current = next
+	s.remember()
+	if s.OnChange != nil && len(changed) > 0 {
+		s.OnChange(next, changed)
+	}
+	return true
 }
 
 // glance returns the set with one file as it is now.
-func (s Set) glance(folder Folder, name string, whole bool) (next Set, changed []Key, sure bool) {
-	state := s.folders[folder.Path]
-	dir, err := os.OpenFile(folder.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+func (s Set) glance(path string, whole bool) (next Set, changed []Key, sure bool) {
+	folder := filepath.Dir(path)
+	state, watched := s.folders[folder]
+	if !watched || state.busy {
+		return s, nil, false
+	}
+	dir, err := os.OpenFile(folder, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return s, nil, false
 	}
 	defer dir.Close()
 	st, err := statx(int(dir.Fd()), "")
-	if err != nil || !state.read || placeFrom(st) != state.place || s.Folders[folder.Path] != "" || untrusted(folder.Path, st) != "" {
+	if err != nil || !state.read || placeFrom(st) != state.place || s.Folders[folder] != "" || untrusted(folder, st) != "" {
 		return s, nil, false // the folder is another, or cannot be believed
 	}
-	f := reading{dir: dir, folder: folder.Path, known: state.files, alone: !whole}.read(name)
+	f := reading{dir: dir, folder: folder, known: state.files, alone: !whole}.read(filepath.Base(path))
 	was, known := state.files[f.path]
 	if !s.owns(f.path, was) {
 		return s, nil, false
@@ -62,16 +63,19 @@ func (s Set) glance(folder Folder, name string, whole bool) (next Set, changed [
 	switch {
 	case f.missing && whole:
 		if len(state.files) == 1 {
+			if state.of.Recursive {
+				return s, nil, false // what that means for the folders above is to be seen
+			}
 			state.identity = "" // as after a look at a folder without manifests
 		}
 	case f.same:
 		return s, nil, true
 	default:
 		var problems []string
-		if now, problems = readFile(s, was, known, f, folder); len(problems) > 0 || len(now.entries) == 0 || !s.owns(f.path, now) || !covers(now, was) {
+		if now, problems = readFile(s, was, known, f, state); len(problems) > 0 || len(now.entries) == 0 || !s.owns(f.path, now) || !covers(now, was) {
 			return s, nil, false
 		}
-		if state.identity, err = identityOf(int(dir.Fd()), st.Ino); err != nil {
+		if state.identity, _, err = identityOf(int(dir.Fd()), st.Ino); err != nil {
 			return s, nil, false
 		}
 	}
@@ -108,7 +112,7 @@ func covers(now, was fileState) bool {
 
 // with returns the set with one file that says something else; nothing, if the
 // file is gone.
-func (s Set) with(folder Folder, state folderState, path string, now fileState) Set {
+func (s Set) with(folder string, state folderState, path string, now fileState) Set {
 	next := Set{Entries: maps.Clone(s.Entries), Files: s.Files, Folders: s.Folders, folders: maps.Clone(s.folders)}
 	was := state.files[path]
 	state.files = maps.Clone(state.files)
@@ -121,7 +125,7 @@ func (s Set) with(folder Folder, state folderState, path string, now fileState) 
 	if state.files[path] = now; len(now.entries) == 0 {
 		delete(state.files, path)
 	}
-	next.folders[folder.Path] = state
+	next.folders[folder] = state
 	if _, wrong := s.Files[path]; wrong {
 		next.Files = maps.Clone(s.Files)
 		delete(next.Files, path)

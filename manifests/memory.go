@@ -12,13 +12,16 @@ import (
 
 // identityOf tells a folder from another one that is at its path at another time,
 // after a reboot too: numbers of devices and mounts are not the same then, but the
-// file system's own number is, and the folder's in it (statfs(2), stat(2)).
-func identityOf(fd int, inode uint64) (string, error) {
+// file system's own number is, and the folder's in it (statfs(2), stat(2)). It also
+// tells whether the folder's file system is one where others make changes that this
+// kernel does not hear of.
+func identityOf(fd int, inode uint64) (identity string, silent bool, err error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {
-		return "", err
+		return "", false, err
 	}
-	return fmt.Sprintf("%08x%08x-%d", uint32(st.Fsid.Val[0]), uint32(st.Fsid.Val[1]), inode), nil
+	identity = fmt.Sprintf("%08x%08x-%d", uint32(st.Fsid.Val[0]), uint32(st.Fsid.Val[1]), inode)
+	return identity, isSilent(st.Type), nil
 }
 
 // making ends the name of a memory that is not whole. It is always the same, so
@@ -74,11 +77,11 @@ func remember(path string, known map[string]string) error {
 }
 
 // identities are what is to be remembered of a set.
-func (s Set) identities(folders []Folder) map[string]string {
+func (s Set) identities() map[string]string {
 	known := map[string]string{}
-	for _, f := range folders {
-		if id := s.folders[f.Path].identity; id != "" && !f.Ephemeral {
-			known[f.Path] = id
+	for path, state := range s.folders {
+		if state.identity != "" && !state.of.Ephemeral {
+			known[path] = state.identity
 		}
 	}
 	return known

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -16,45 +17,126 @@ func merge(previous Set, passes []pass) Set {
 		folders: map[string]folderState{},
 	}
 	for _, p := range passes {
-		before := previous.folders[p.folder.Path]
-		state, problem := next.folder(previous, before, p)
-		next.folders[p.folder.Path] = state
-		next.Folders[p.folder.Path] = problem
+		next.Folders[p.folder.Path] = ""
+		next.merge(previous, p)
 	}
 	next.resolve(previous)
 	next.aliases()
 	return next
 }
 
-// folder merges one folder.
-func (s *Set) folder(previous Set, before folderState, p pass) (folderState, string) {
-	problem := p.unavailable
-	if problem == "" && before.replaced(p) {
-		problem = "it is empty, and is not the folder that held the manifests; mount it, or let the link lead to it again; if that is meant, make a file in it and remove it"
-		if before.doubt.place != p.place {
-			before.doubt = doubt{p.place, p.stamp}
+// merge merges a watched folder, and those in it that are watched with it. Whatever
+// nothing can be told of stays as it was, with all that is below.
+func (s *Set) merge(previous Set, p pass) {
+	kept := "" // the last folder of which nothing can be told
+	for _, part := range p.parts {
+		if kept != "" && within(part.path, kept) {
+			continue
+		}
+		before := previous.folders[part.path]
+		before.of = p.folder
+		problem := part.unavailable
+		if problem == "" && !part.busy && previous.replaced(part, p) {
+			problem = "it is empty, and is not the folder that held the manifests; mount it, or let the link lead to it again; if that is meant, make a file in it and remove it"
+			if before.doubt.place != part.place {
+				before.doubt = doubt{part.place, part.stamp}
+			}
+		}
+		if problem == "" && !part.busy {
+			s.folders[part.path] = s.read(previous, before, part, p)
+			continue
+		}
+		kept = part.path
+		s.keep(previous, p.folder, part, problem)
+		if problem != "" {
+			s.Folders[part.path] = problem
+			state := s.folders[part.path]
+			state.doubt = before.doubt
+			s.folders[part.path] = state
 		}
 	}
-	if problem != "" {
-		kept := folderState{read: before.read, place: before.place, identity: before.identity, doubt: before.doubt, files: map[string]fileState{}}
-		for path, f := range before.files {
-			kept.files[path] = f.stale("")
+}
+
+// keep leaves a folder, and all that is below, as it was; with a problem, all that was
+// in it may not be so any more.
+func (s *Set) keep(previous Set, folder Folder, p part, problem string) {
+	own := folderState{of: folder}
+	for path, state := range previous.states(folder, p.path) {
+		if state.of = folder; problem != "" {
+			state = state.stale()
 		}
-		return kept, problem
+		if path == p.path {
+			own = state
+		}
+		s.folders[path] = state
 	}
-	state := folderState{read: true, place: p.place, files: map[string]fileState{}}
-	if len(p.files) > 0 {
-		state.identity = p.identity
+	own.of, own.busy, own.checkout, own.silent = folder, p.busy, p.checkout, p.silent
+	s.folders[p.path] = own
+}
+
+// read merges a folder that was read.
+func (s *Set) read(previous Set, before folderState, now part, p pass) folderState {
+	state := folderState{of: p.folder, read: true, place: now.place, checkout: now.checkout, silent: now.silent, files: map[string]fileState{}}
+	if p.hasFiles(now.path) {
+		state.identity = now.identity
 	}
-	for _, f := range p.files {
+	for _, f := range now.files {
 		was, known := before.files[f.path]
-		now, problems := readFile(previous, was, known, f, p.folder)
-		state.files[f.path] = now
+		merged, problems := readFile(previous, was, known, f, state)
+		state.files[f.path] = merged
 		if len(problems) > 0 {
 			s.Files[f.path] = problems
 		}
 	}
-	return state, ""
+	return state
+}
+
+// states are what is known of a folder, and of those below that are watched with it.
+func (s Set) states(folder Folder, path string) iter.Seq2[string, folderState] {
+	return func(yield func(string, folderState) bool) {
+		if !folder.Recursive {
+			if state, is := s.folders[path]; is {
+				yield(path, state)
+			}
+			return
+		}
+		for at, state := range s.folders {
+			if within(at, path) && !yield(at, state) {
+				return
+			}
+		}
+	}
+}
+
+// replaced reports whether a look found an empty folder that is not the one with
+// the manifests: a mount or a link that led to it is gone. If something is made or
+// removed in it after that, it is meant.
+func (s Set) replaced(now part, p pass) bool {
+	before := s.folders[now.path]
+	switch {
+	case p.hasFiles(now.path) || before.doubt.place == now.place && before.doubt.stamp != now.stamp:
+		return false
+	case !before.read:
+		return before.identity != "" && before.identity != now.identity
+	case before.place == now.place:
+		return false
+	}
+	for _, state := range s.states(p.folder, now.path) {
+		if len(state.files) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// stale returns what was known of a folder, of which nothing can be told now.
+func (f folderState) stale() folderState {
+	files := make(map[string]fileState, len(f.files))
+	for path, file := range f.files {
+		files[path] = file.stale("")
+	}
+	f.files = files
+	return f
 }
 
 // stale returns the file's entries as what they were when they were last good.
@@ -71,7 +153,7 @@ func (f fileState) stale(problem string) fileState {
 }
 
 // readFile merges one file.
-func readFile(previous Set, was fileState, known bool, f file, folder Folder) (fileState, []string) {
+func readFile(previous Set, was fileState, known bool, f file, in folderState) (fileState, []string) {
 	if f.same {
 		return was, nil
 	}
@@ -103,7 +185,7 @@ func readFile(previous Set, was fileState, known bool, f file, folder Folder) (f
 			continue
 		}
 		nameless -= len(d.Problems)
-		e := entry(previous, d, f.path, folder)
+		e := entry(previous, d, f.path, in)
 		named[e.Key] = true
 		state.entries = append(state.entries, e)
 	}
@@ -123,13 +205,16 @@ func readFile(previous Set, was fileState, known bool, f file, folder Folder) (f
 }
 
 // entry is what a document says; if it cannot be used, what it said before.
-func entry(previous Set, d spec.Document, path string, folder Folder) Entry {
+func entry(previous Set, d spec.Document, path string, in folderState) Entry {
 	e := Entry{
-		Key: Key{d.Kind, d.Name}, Object: d.Object, Ephemeral: folder.Ephemeral, Folder: folder.Path,
-		Place: Place{Manifest: path, Document: d.Index, Line: d.Line},
+		Key: Key{d.Kind, d.Name}, Object: d.Object, Ephemeral: in.of.Ephemeral, Folder: in.of.Path,
+		Place: Place{Manifest: path, Document: d.Index, Line: d.Line}, Revision: in.checkout.revision,
 	}
 	if d.Object != nil {
 		e.Hash = spec.Hash(d.Object)
+		if was := previous.Entries[e.Key]; was.Hash == e.Hash && was.Revision != "" {
+			e.Revision = was.Revision
+		}
 		return e
 	}
 	for _, p := range d.Problems {
@@ -141,7 +226,7 @@ func entry(previous Set, d spec.Document, path string, folder Folder) Entry {
 // lastGood gives an entry the object that it had before.
 func (e Entry) lastGood(previous Set) Entry {
 	before := previous.Entries[e.Key]
-	e.Object, e.Hash, e.Stale = before.Object, before.Hash, true
+	e.Object, e.Hash, e.Revision, e.Stale = before.Object, before.Hash, before.Revision, true
 	return e
 }
 

@@ -17,30 +17,32 @@ func session(name string, hours int) string {
 }
 
 func seen(files ...string) pass {
-	p := pass{folder: Folder{Path: folder}, place: place{1, 1, 1}, identity: "fs-1", stamp: 1}
+	p := part{path: folder, place: place{1, 1, 1}, identity: "fs-1", stamp: 1}
 	for i := 0; i < len(files); i += 2 {
 		p.files = append(p.files, file{path: folder + "/" + files[i], data: []byte(files[i+1])})
 	}
-	return p
+	return pass{Folder{Path: folder}, []part{p}}
 }
 
-func unavailable(why string) pass { return pass{folder: Folder{Path: folder}, unavailable: why} }
+func unavailable(why string) pass {
+	return pass{Folder{Path: folder}, []part{{path: folder, unavailable: why}}}
+}
+
+// with returns a pass whose first folder is a little different.
+func with(p pass, change func(*part)) pass {
+	p.parts = slices.Clone(p.parts)
+	change(&p.parts[0])
+	return p
+}
 
 func elsewhere(p pass) pass {
-	p.place.inode++
-	p.identity = "fs-2"
-	return p
+	return with(p, func(p *part) { p.place.inode, p.identity = p.place.inode+1, "fs-2" })
 }
 
-func changed(p pass) pass {
-	p.stamp++
-	return p
-}
+func changed(p pass) pass { return with(p, func(p *part) { p.stamp++ }) }
 
 func refused(name, why string) pass {
-	p := seen()
-	p.files = append(p.files, file{path: folder + "/" + name, problem: why})
-	return p
+	return with(seen(), func(p *part) { p.files = append(p.files, file{path: folder + "/" + name, problem: why}) })
 }
 
 // text prints what a set says: a line an object, a line a troubled file or folder.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,27 +14,6 @@ import (
 
 	"coppice.dev/spec"
 )
-
-// Folder is a watched folder.
-type Folder struct {
-	Path string
-	// Ephemeral folders do not survive a reboot.
-	Ephemeral bool
-}
-
-// pass is what one look at a folder found.
-type pass struct {
-	folder Folder
-	// unavailable says why nothing can be told; empty if the look succeeded.
-	unavailable string
-	place       place
-	identity    string // as of identityOf
-	stamp       int64  // when something was last made or removed in it
-	files       []file
-}
-
-// place tells one folder from another that is at the same path later.
-type place struct{ device, inode, mount uint64 }
 
 // file is one file of a pass.
 type file struct {
@@ -83,64 +61,6 @@ func stampOf(st unix.Statx_t) stamp {
 
 // nanoseconds since 1970.
 func nanoseconds(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }
-
-// attempts is how often a look is tried again at once whose folder was swapped
-// under it.
-const attempts = 3
-
-// look reads a folder through one descriptor. A folder that is not at its path
-// any more when the look is over was swapped meanwhile, and is looked at again.
-func look(folder Folder, known map[string]fileState) pass {
-	var p pass
-	for range attempts {
-		p = lookOnce(folder, known)
-		if p.unavailable != "" {
-			return p
-		}
-		if now, err := placeOf(folder.Path); err == nil && now == p.place {
-			return p
-		}
-	}
-	p.unavailable = "it is swapped all the time"
-	return p
-}
-
-func lookOnce(folder Folder, known map[string]fileState) pass {
-	p := pass{folder: folder}
-	dir, err := os.OpenFile(folder.Path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		p.unavailable = fmt.Sprintf("it cannot be opened: %v", errors.Unwrap(err))
-		return p
-	}
-	defer dir.Close()
-	var st unix.Statx_t
-	if st, err = statx(int(dir.Fd()), ""); err != nil {
-		p.unavailable = err.Error()
-		return p
-	}
-	p.place, p.stamp = placeFrom(st), nanoseconds(st.Mtime)
-	if p.identity, err = identityOf(int(dir.Fd()), st.Ino); err != nil {
-		p.unavailable = fmt.Sprintf("its file system does not answer: %v", err)
-		return p
-	}
-	if why := untrusted(folder.Path, st); why != "" {
-		p.unavailable = why
-		return p
-	}
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		p.unavailable = fmt.Sprintf("it cannot be read: %v", err)
-		return p
-	}
-	slices.Sort(names)
-	r := reading{dir: dir, folder: folder.Path, known: known}
-	for _, name := range names {
-		if Considered(name) {
-			p.files = append(p.files, r.read(name))
-		}
-	}
-	return p
-}
 
 // Considered tells manifests from what editors and sync tools leave beside them:
 // hidden files, backups, and everything with another ending.

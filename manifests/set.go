@@ -38,6 +38,9 @@ type Entry struct {
 	Ephemeral bool
 	// Hash tells one spec from another.
 	Hash string
+	// Revision is the commit in which what it says was seen first, if its folder is in
+	// a checkout of Git.
+	Revision string
 }
 
 // Set is what all watched folders say together. It is not changed once made.
@@ -46,7 +49,8 @@ type Set struct {
 	Entries map[Key]Entry
 	// Files are the problems of files, by path.
 	Files map[string][]string
-	// Folders are the problems of folders, by path; empty for one that is fine.
+	// Folders are the problems of watched folders, by path, empty for one that is fine;
+	// and of those in them, if there are any.
 	Folders map[string]string
 
 	folders map[string]folderState
@@ -54,6 +58,8 @@ type Set struct {
 
 // folderState is what is remembered of a folder from pass to pass.
 type folderState struct {
+	// of is the watched folder that it is, or lies in.
+	of    Folder
 	read  bool // successfully, at least once
 	place place
 	// identity is that of the folder in which files were seen last, by this
@@ -61,7 +67,10 @@ type folderState struct {
 	identity string
 	// doubt is an empty folder that took its place, as it was found.
 	doubt doubt
-	files map[string]fileState
+	// busy is set while somebody changes it, and silent if changes may go unheard.
+	busy, silent bool
+	checkout     checkout
+	files        map[string]fileState
 }
 
 // doubt is an empty folder where another was that was not, and when it was last
@@ -69,19 +78,6 @@ type folderState struct {
 type doubt struct {
 	place place
 	stamp int64
-}
-
-// replaced reports whether a look found an empty folder that is not the one with
-// the manifests: a mount or a link that led to it is gone. If something is made or
-// removed in it after that, it is meant.
-func (f folderState) replaced(p pass) bool {
-	if len(p.files) > 0 || f.doubt.place == p.place && f.doubt.stamp != p.stamp {
-		return false
-	}
-	if f.read {
-		return len(f.files) > 0 && f.place != p.place
-	}
-	return f.identity != "" && f.identity != p.identity
 }
 
 // fileState is what a file says, or said when it was last good.
@@ -155,4 +151,37 @@ func same(a, b Entry) bool {
 	return a.Hash == b.Hash && a.Place == b.Place && a.Stale == b.Stale && slices.Equal(a.Problems, b.Problems) &&
 		(a.Object == nil) == (b.Object == nil) && a.Ephemeral == b.Ephemeral && a.Folder == b.Folder &&
 		(a.Object == nil || maps.Equal(a.Object.GetLabels(), b.Object.GetLabels()) && maps.Equal(a.Object.GetAnnotations(), b.Object.GetAnnotations()))
+}
+
+// watched returns the paths of the folders that are to be watched, and folders of
+// others in which something happens when these change.
+func (s Set) watched(folders []Folder) (paths, also []string) {
+	for _, f := range folders {
+		paths = append(paths, f.Path)
+	}
+	for path, state := range s.folders {
+		if path != state.of.Path {
+			paths = append(paths, path)
+		}
+		also = append(also, state.checkout.folders()...)
+	}
+	return paths, also
+}
+
+// sameFolders reports whether the same is to be watched as for another set.
+func (s Set) sameFolders(other Set) bool {
+	return maps.EqualFunc(s.folders, other.folders, func(a, b folderState) bool {
+		return a.place == b.place && a.checkout.git == b.checkout.git && a.checkout.branch == b.checkout.branch
+	})
+}
+
+// unheard reports whether something may change without being heard of, or changes
+// just now.
+func (s Set) unheard() bool {
+	for _, state := range s.folders {
+		if state.silent || state.busy {
+			return true
+		}
+	}
+	return false
 }

@@ -44,8 +44,10 @@ const (
 	quiet    = 20 * time.Millisecond
 	patience = 250 * time.Millisecond
 	// share is the part of the time that such looks may take when things never cease
-	// to happen: one in so many.
+	// to happen: one in so many; idle the part that looks may take when nobody tells
+	// that something happens.
 	share = 5
+	idle  = 50
 	// glances is how many files are looked at alone before a look at everything:
 	// many are cheaper together.
 	glances = 8
@@ -62,12 +64,8 @@ func (s *Source) Current() Set {
 func (s *Source) Refresh() Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	passes := make([]pass, 0, len(s.Folders))
-	for _, f := range s.Folders {
-		passes = append(passes, look(f, s.current.folders[f.Path].files))
-	}
 	before := s.recalled()
-	s.current = merge(before, passes)
+	s.current = merge(before, look(s.Folders, before.folders))
 	s.remember()
 	if s.OnChange != nil {
 		s.OnChange(s.current, Diff(before, s.current))
@@ -96,7 +94,7 @@ func (s *Source) remember() {
 	if s.Memory == "" {
 		return
 	}
-	known := s.current.identities(s.Folders)
+	known := s.current.identities()
 	if maps.Equal(known, s.known) {
 		return
 	}
@@ -118,12 +116,25 @@ func (s *Source) Run(ctx context.Context) {
 	w := s.watch()
 	defer w.close()
 	for {
-		w.follow(s.Folders)
 		began := time.Now()
-		s.Refresh()
+		s.refresh(w)
 		if !s.wait(ctx, w, time.Since(began)) {
 			return
 		}
+	}
+}
+
+// refresh looks at all folders that are watched. In those that are found by that,
+// something may have changed before they were watched too.
+func (s *Source) refresh(w *watch) {
+	followed := s.Current()
+	for range attempts {
+		w.follow(followed.watched(s.Folders))
+		found := s.Refresh()
+		if found.sameFolders(followed) {
+			return
+		}
+		followed = found
 	}
 }
 
@@ -134,8 +145,8 @@ func (s *Source) wait(ctx context.Context, w *watch, took time.Duration) bool {
 	if every <= 0 {
 		every = defaultResync
 	}
-	if w.deaf() {
-		every = min(every, poll)
+	if w.deaf() || s.Current().unheard() {
+		every = min(every, max(poll, idle*took))
 	}
 	left := glances
 	resync := time.NewTimer(every)

@@ -106,13 +106,15 @@ type watching struct {
 	last Set
 }
 
-func follow(t *testing.T, folders ...string) *watching {
+func follow(t *testing.T, folder string) *watching {
+	t.Helper()
+	return followAll(t, Folder{Path: folder})
+}
+
+func followAll(t *testing.T, folders ...Folder) *watching {
 	t.Helper()
 	w := &watching{t: t, sets: make(chan Set, 10000)}
-	s := &Source{OnChange: func(set Set, _ []Key) { w.sets <- set }, Resync: time.Hour}
-	for _, f := range folders {
-		s.Folders = append(s.Folders, Folder{Path: f})
-	}
+	s := &Source{OnChange: func(set Set, _ []Key) { w.sets <- set }, Resync: time.Hour, Folders: folders}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

@@ -81,9 +81,10 @@ func (w *watch) heard(e fsnotify.Event) {
 	}
 }
 
-// follow watches where the folders are now. A folder that was replaced is
-// another one, although its path is the same.
-func (w *watch) follow(folders []Folder) {
+// follow watches where the folders at the paths are now, and also those that are where
+// they are said to be. A folder that was replaced is another one, although its path is
+// the same.
+func (w *watch) follow(paths, also []string) {
 	w.failed = false
 	if err := w.open(); err != nil {
 		w.fail(err)
@@ -96,11 +97,12 @@ func (w *watch) follow(folders []Folder) {
 		}
 	}()
 	wanted := map[string]place{}
-	for _, f := range folders {
-		for _, point := range watchPoints(f.Path) {
-			if at, err := placeOf(point); err == nil {
-				wanted[point] = at
-			}
+	for _, path := range paths {
+		also = append(also, watchPoints(path)...)
+	}
+	for _, point := range also {
+		if at, err := placeOf(point); err == nil {
+			wanted[point] = at
 		}
 	}
 	for point, at := range w.watched {

@@ -12,6 +12,9 @@ import (
 // name is the file's path.
 const KindManifest = "Manifest"
 
+// KindFolder is the kind of the status of a watched folder. Its name is the path.
+const KindFolder = "Folder"
+
 // extension is what every status file ends in; a file that does not, or that
 // begins with a dot, is not there for readers.
 const extension = ".yaml"

@@ -89,6 +89,8 @@ type Status struct {
 	Objects []Object `json:"objects,omitempty"`
 	// Sessions are the names of those that use a chroot or a profile.
 	Sessions []string `json:"sessions,omitempty"`
+	// Folder is set for a watched folder.
+	Folder *Folder `json:"folder,omitempty"`
 	// LastHandledReconcileAt is the value of the annotation coppice.dev/reconcile-at
 	// that was heeded last.
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
@@ -115,6 +117,28 @@ type Source struct {
 	Manifest string `json:"manifest"`
 	Document int    `json:"document,omitempty"` // from 1
 	Line     int    `json:"line,omitempty"`     // of the document's first line, from 1
+	// Revision is the commit in which the spec, as it is now, was seen first, if the
+	// manifest lies in a checkout of Git.
+	Revision string `json:"revision,omitempty"`
+}
+
+// Folder is what is known of a watched folder.
+type Folder struct {
+	// Manifests counts its files, Objects what they ask for.
+	Manifests int `json:"manifests"`
+	Objects   int `json:"objects"`
+	// Refused counts those of the objects whose manifests have problems.
+	Refused int `json:"refused,omitempty"`
+	// Revision is the commit that is checked out there, and RevisionSince since when
+	// that is known.
+	Revision      string       `json:"revision,omitempty"`
+	RevisionSince *metav1.Time `json:"revisionSince,omitempty"`
+	// Recursive is set if the folders in it are watched too, Ephemeral if a reboot
+	// sweeps away what is in it, Polled if it is looked at from time to time since its
+	// file system does not tell of changes.
+	Recursive bool `json:"recursive,omitempty"`
+	Ephemeral bool `json:"ephemeral,omitempty"`
+	Polled    bool `json:"polled,omitempty"`
 }
 
 // Step is one step under way.

@@ -10,8 +10,12 @@ import (
 	"coppice.dev/status"
 )
 
-// kindManifest is the kind of the statuses of files that do not parse.
-const kindManifest = status.KindManifest
+// kindManifest is the kind of the statuses of files that do not parse, kindFolder
+// that of the watched folders.
+const (
+	kindManifest = status.KindManifest
+	kindFolder   = status.KindFolder
+)
 
 // noun is a word for a kind of object.
 type noun struct {
@@ -27,6 +31,7 @@ var nouns = []noun{
 	{spec.KindChroot, "chroot", "chroots", "cr"},
 	{spec.KindProfile, "profile", "profiles", "pr"},
 	{kindManifest, "manifest", "manifests", "mf"},
+	{kindFolder, "folder", "folders", "fo"},
 }
 
 // nounOf finds the noun for a kind that spec or a status names.
@@ -51,12 +56,15 @@ func parseNoun(word string) (noun, error) {
 	if near.distance(lower) <= 2 {
 		return noun{}, usagef("there is no kind %q; did you mean %s?", word, near.plural)
 	}
-	return noun{}, usagef("there is no kind %q; the kinds are sessions, chroots, profiles and manifests", word)
+	return noun{}, usagef("there is no kind %q; the kinds are sessions, chroots, profiles, manifests and folders", word)
 }
 
 func (n noun) distance(word string) int {
 	return min(distance(word, n.singular), distance(word, n.plural))
 }
+
+// paths reports whether the kind's names are paths.
+func (n noun) paths() bool { return n.kind == kindManifest || n.kind == kindFolder }
 
 // reference is KIND/NAME as typed by people.
 type reference struct {
@@ -93,7 +101,7 @@ func parseReferences(args []string) ([]reference, error) {
 	}
 	var list []reference
 	for _, name := range args[1:] {
-		if strings.Contains(name, "/") {
+		if strings.Contains(name, "/") && !n.paths() {
 			return nil, usagef("%q after the kind %s: write either %s NAME... or KIND/NAME...", name, n.plural, n.plural)
 		}
 		list = append(list, reference{n, name})

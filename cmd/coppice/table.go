@@ -66,9 +66,36 @@ func columnsOf(n noun) []column {
 			{"Problems", false, func(f status.File, _ tableOptions) string { return strconv.Itoa(len(f.Status.Problems)) }},
 			columnMessage,
 		}
+	case "folder":
+		return []column{
+			columnName, columnPhase,
+			{"Manifests", false, func(f status.File, _ tableOptions) string { return strconv.Itoa(folderOf(f).Manifests) }},
+			{"Objects", false, func(f status.File, _ tableOptions) string { return strconv.Itoa(folderOf(f).Objects) }},
+			{"Revision", false, func(f status.File, o tableOptions) string { return revision(f, o.wide) }},
+			{"Since", true, func(f status.File, o tableOptions) string { return age(folderOf(f).RevisionSince, o.now) }},
+			columnMessage,
+		}
 	default:
 		return []column{columnName, columnPhase, columnReady, columnSessions, columnManifest, columnMessage}
 	}
+}
+
+// folderOf returns what is known of a watched folder.
+func folderOf(f status.File) status.Folder {
+	if f.Status.Folder == nil {
+		return status.Folder{}
+	}
+	return *f.Status.Folder
+}
+
+// revision is a commit as people write it, or whole.
+func revision(f status.File, whole bool) string {
+	const short = 12
+	text := folderOf(f).Revision
+	if !whole && len(text) > short {
+		text = text[:short]
+	}
+	return orDash(text)
 }
 
 // printTable prints the objects of one kind as a table.

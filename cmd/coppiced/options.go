@@ -21,6 +21,7 @@ const defaultManifestDir = "/etc/coppice/manifests.d"
 // options are what the command line says.
 type options struct {
 	manifestDirs []string
+	recursive    bool
 	stateDir     string
 	runDir       string
 	once         bool
@@ -39,6 +40,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	o.socketMode = 0o666
 	flags.StringArrayVar(&o.manifestDirs, "manifest-dir", nil,
 		"folder of manifests to watch; may be given more than once (default "+defaultManifestDir+")")
+	flags.BoolVar(&o.recursive, "recursive", false, "watch the folders in each --manifest-dir too, but for hidden ones")
 	flags.StringVar(&o.stateDir, "state-dir", "/var/lib/coppice", "folder for what survives a reboot")
 	flags.StringVar(&o.runDir, "run-dir", "/run/coppice", "folder for what does not; its subfolder manifests is watched too")
 	flags.BoolVar(&o.once, "once", false, "converge once, then end: 0 if all is ready, 1 if not")
@@ -99,6 +101,16 @@ func (o *options) complete() error {
 	o.manifestDirs = slices.DeleteFunc(o.manifestDirs, func(dir string) bool { return dir == ephemeral })
 	slices.Sort(o.manifestDirs)
 	o.manifestDirs = slices.Compact(o.manifestDirs)
+	if o.recursive {
+		for _, dir := range o.manifestDirs {
+			if j := slices.IndexFunc(o.manifestDirs, func(other string) bool { return other != dir && within(dir, other) }); j >= 0 {
+				return fmt.Errorf("--manifest-dir %s lies in %s, which is watched with all that is in it: leave it out", dir, o.manifestDirs[j])
+			}
+			if within(o.runDir, dir) || within(o.stateDir, dir) {
+				return fmt.Errorf("--manifest-dir %s holds what coppiced itself writes: choose another folder", dir)
+			}
+		}
+	}
 	for _, dir := range o.manifestDirs {
 		if within(dir, o.layout().Status()) || within(dir, o.stateDir) {
 			return fmt.Errorf("--manifest-dir %s lies among what coppiced itself writes: choose another folder", dir)

@@ -141,7 +141,7 @@ func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.S
 		log.Error(fault.Known(err), "A folder of manifests that is empty after the next start will be taken at its word")
 	}
 	for _, dir := range o.manifestDirs {
-		s.Folders = append(s.Folders, manifests.Folder{Path: dir})
+		s.Folders = append(s.Folders, manifests.Folder{Path: dir, Recursive: o.recursive})
 	}
 	s.Folders = append(s.Folders, manifests.Folder{Path: o.layout().Manifests(), Ephemeral: true})
 	return s
