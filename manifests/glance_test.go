@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -235,6 +236,21 @@ func tick(t *testing.T, dir string, since unix.Statx_t) {
 	}
 }
 
+// held returns how many bytes of memory a source holds.
+func held(s *Source) float64 {
+	inUse := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	all := inUse()
+	s.current = Set{}
+	rest := inUse()
+	s.Refresh()
+	return float64(all) - float64(rest)
+}
+
 // BenchmarkLook is a look at everything, nothing of which has changed, and a glance
 // at one file that did.
 func BenchmarkLook(b *testing.B) {
@@ -251,6 +267,7 @@ func BenchmarkLook(b *testing.B) {
 				s.current = Set{}
 				s.Refresh()
 			}
+			b.ReportMetric(held(s)/float64(many), "B/manifest")
 		})
 		time.Sleep(settling) // which is no synchronisation: stamps count from that age
 		s.Refresh()
