@@ -11,8 +11,12 @@ import (
 	"coppice.dev/status"
 )
 
-// reasonRead is the reason of a watched folder of which all is known.
-const reasonRead = "Read"
+// reasonRead is the reason of a watched folder of which all is known, reasonSynced of
+// the event that another commit was found in it.
+const (
+	reasonRead   = "Read"
+	reasonSynced = "Synced"
+)
 
 // folder takes one pass over a watched folder: it tells what was found there, so that
 // whoever put manifests into it sees that, and which commit, the daemon goes by.
@@ -24,14 +28,22 @@ func (c *Controller) folder(path string) {
 		c.forget(k)
 		return
 	}
-	c.reports.of(k).tell(func(f *status.File) {
-		before := f.Status.Folder
+	report := c.reports.of(k)
+	report.tell(func(f *status.File) {
+		v := folderVerdict(sum)
+		before, ready := f.Status.Folder, f.Status.Condition(status.ConditionReady)
 		now := found(sum, before, time.Now())
 		if before == nil || *before != now {
 			f.Metadata.Generation++
 		}
-		f.Status.Folder, f.Status.Source, f.Status.Problems = &now, &status.Source{Manifest: path, Revision: now.Revision}, sum.Troubled
-		status.Judge(&f.Status, f.Metadata.Generation, time.Now(), folderVerdict(sum))
+		switch {
+		case v.Ready != metav1.ConditionTrue && (ready == nil || ready.Message != v.Note.Message):
+			report.happened(status.EventWarning, v.Note.Reason, v.Note.Message)
+		case v.Ready == metav1.ConditionTrue && now.Revision != "" && (before == nil || before.Revision != now.Revision):
+			report.happened(status.EventNormal, reasonSynced, fmt.Sprintf("commit %s is checked out: %s", now.Revision, v.Note.Message))
+		}
+		f.Status.Folder, f.Status.Source = &now, &status.Source{Manifest: path, Revision: now.Revision}
+		status.Judge(&f.Status, f.Metadata.Generation, time.Now(), v)
 	})
 }
 

@@ -72,6 +72,12 @@ func describe(to io.Writer, f status.File, now time.Time) {
 	}
 	field("UID", f.Metadata.UID)
 	field("Manifest", place(s.Source))
+	if s.Source != nil {
+		field("Revision", s.Source.Revision)
+	}
+	if s.Folder != nil {
+		field("Holds", holds(*s.Folder))
+	}
 	field("Generation", generation(f))
 	field("Phase", string(s.Phase))
 	field("Owner", s.Owner)
@@ -172,6 +178,25 @@ func section(to io.Writer, heading string, rows [][]string) {
 		}
 	}
 	_ = w.Flush()
+}
+
+// holds says what is known of a watched folder.
+func holds(f status.Folder) string {
+	text := fmt.Sprintf("%s in %s", count(f.Objects, "object"), count(f.Manifests, "manifest"))
+	for _, more := range []struct {
+		is   bool
+		what string
+	}{
+		{f.Refused > 0, fmt.Sprintf("%d of which cannot be had as written", f.Refused)},
+		{f.Recursive, "with the folders in it"},
+		{f.Ephemeral, "swept away by a reboot"},
+		{f.Polled, "looked at each second, since its file system does not tell of changes"},
+	} {
+		if more.is {
+			text += ", " + more.what
+		}
+	}
+	return text
 }
 
 // place says where a manifest stands.
