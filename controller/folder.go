@@ -31,15 +31,13 @@ func (c *Controller) folder(path string) {
 	report := c.reports.of(k)
 	report.tell(func(f *status.File) {
 		v := folderVerdict(sum)
-		before, ready := f.Status.Folder, f.Status.Condition(status.ConditionReady)
+		before := f.Status.Folder
 		now := found(sum, before, time.Now())
 		if before == nil || *before != now {
 			f.Metadata.Generation++
 		}
-		switch {
-		case v.Ready != metav1.ConditionTrue && (ready == nil || ready.Message != v.Note.Message):
-			report.happened(status.EventWarning, v.Note.Reason, v.Note.Message)
-		case v.Ready == metav1.ConditionTrue && now.Revision != "" && (before == nil || before.Revision != now.Revision):
+		// What is wrong is told of each manifest that it is wrong with.
+		if now.Revision != "" && (before == nil || before.Revision != now.Revision) {
 			report.happened(status.EventNormal, reasonSynced, fmt.Sprintf("commit %s is checked out: %s", now.Revision, v.Note.Message))
 		}
 		f.Status.Folder, f.Status.Source = &now, &status.Source{Manifest: path, Revision: now.Revision}
