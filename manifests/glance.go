@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -145,11 +146,11 @@ func differences(was, now fileState) []Key {
 	return Diff(entries(was), entries(now))
 }
 
-// written reports whether somebody has a file open to write to it. The kernel
-// gives nobody a lease to read of such a file (F_SETLEASE, fcntl(2)); the lease
-// ends when the file is closed. A file system without leases answers neither, and
-// the file then counts as being written.
-func written(file *os.File) bool {
+// written reports whether somebody has a file open to write to it, and whether that is
+// for sure. The kernel gives nobody a lease to read of such a file (F_SETLEASE,
+// fcntl(2)); the lease ends when the file is closed. A file system without leases, such
+// as FUSE, cannot tell.
+func written(file *os.File) (is, sure bool) {
 	_, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
-	return err != nil
+	return errors.Is(err, unix.EAGAIN), err == nil || errors.Is(err, unix.EAGAIN)
 }

@@ -84,6 +84,7 @@ func (s *Set) read(previous Set, before folderState, now part, p pass) folderSta
 		was, known := before.files[f.path]
 		merged, problems := readFile(previous, was, known, f, state)
 		state.files[f.path] = merged
+		state.open = state.open || f.open
 		if len(problems) > 0 {
 			s.Files[f.path] = problems
 		}

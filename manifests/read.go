@@ -21,8 +21,8 @@ type file struct {
 	data []byte
 	// problem says why it was not read.
 	problem string
-	// missing is set when there is none.
-	missing bool
+	// missing is set when there is none, open when somebody is writing it.
+	missing, open bool
 	// same is set when it is the very file that was read before, and what was read
 	// still holds.
 	same  bool
@@ -79,7 +79,7 @@ type reading struct {
 	dir    *os.File
 	folder string // its path
 	known  map[string]fileState
-	// alone refuses a file that somebody is writing.
+	// alone refuses a file also if it cannot be told whether somebody is writing it.
 	alone bool
 }
 
@@ -122,8 +122,8 @@ func (r reading) read(name string) file {
 		return f
 	}
 	defer content.Close()
-	if r.alone && written(content) {
-		f.problem = beingWritten
+	if is, sure := written(content); is || r.alone && !sure {
+		f.problem, f.open = beingWritten, true
 		return f
 	}
 	now := time.Now()
@@ -133,7 +133,7 @@ func (r reading) read(name string) file {
 		return f
 	}
 	if after, err := statx(held, ""); err != nil || after.Mtime != before.Mtime || after.Size != before.Size || int(after.Size) != len(f.data) {
-		f.problem = beingWritten
+		f.problem, f.open = beingWritten, true
 	} else {
 		f.stamp = settled(after, now)
 	}

@@ -67,8 +67,9 @@ type folderState struct {
 	identity string
 	// doubt is an empty folder that took its place, as it was found.
 	doubt doubt
-	// busy is set while somebody changes it, and silent if changes may go unheard.
-	busy, silent bool
+	// busy is set while somebody changes it, open while somebody has a file in it open
+	// to write, and silent if changes may go unheard.
+	busy, open, silent bool
 	checkout     checkout
 	files        map[string]fileState
 }
@@ -179,7 +180,7 @@ func (s Set) sameFolders(other Set) bool {
 // just now.
 func (s Set) unheard() bool {
 	for _, state := range s.folders {
-		if state.silent || state.busy {
+		if state.silent || state.busy || state.open { // nobody tells when a file is closed
 			return true
 		}
 	}

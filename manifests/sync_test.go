@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -278,6 +279,26 @@ func TestEditors(t *testing.T) {
 	}
 }
 
+// TestASlowWriter has a file written in two parts, of which the first alone would say
+// that the second's session is to go.
+func TestASlowWriter(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/all.yaml", session("a", 1)+"---\n"+session("b", 1))
+	w := follow(t, dir)
+	w.has("a b")
+	file, err := os.OpenFile(dir+"/all.yaml", os.O_WRONLY|os.O_TRUNC, 0)
+	must(t, err)
+	_, err = file.WriteString(session("a", 2))
+	must(t, err)
+	w.until("the writer is seen", func(s Set) bool { return problems(s) != "" })
+	if names(w.last) != "a b" {
+		t.Errorf("sessions %q while it is written", names(w.last))
+	}
+	_, err = file.WriteString("---\n" + session("b", 2) + "---\n" + session("c", 1))
+	must(t, errors.Join(err, file.Close()))
+	w.has("a b c")
+}
+
 // TestNothingIsLostOnTheWay moves a manifest between two watched folders while they
 // are looked at.
 func TestNothingIsLostOnTheWay(t *testing.T) {
@@ -308,7 +329,7 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 // TestManyFilesInOneFlip: what a sync tool writes in one go is looked at together.
 func TestManyFilesInOneFlip(t *testing.T) {
 	root := t.TempDir()
-	const many = 3000
+	const many = 1000
 	for _, tree := range []string{"1", "2"} {
 		must(t, os.MkdirAll(root+"/.trees/"+tree, 0o755))
 		for i := range many {
