@@ -80,7 +80,8 @@ func create(ctx context.Context, folder string, to io.Writer) error {
 	var said tail
 	cmd.Stdout, cmd.Stderr = to, &said
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) } // with all that it started
-	cmd.WaitDelay = time.Second
+	// What tar has written is compressed and on its way to the disk when it has ended
+	// already, for as long as the disk takes: no WaitDelay.
 	err := cmd.Run()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -38,7 +38,7 @@ func unpack(ctx context.Context, compressed io.Reader, folder, archive string) e
 	whole := watchEnd()
 	cmd.Stdin, cmd.Stderr = io.TeeReader(guarded, whole), &said
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) } // with all that it started
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = stalled
 	err = cmd.Run()
 	ended := whole.ended()
 	if cause := context.Cause(ctx); cause != nil {
@@ -58,6 +58,10 @@ func unpack(ctx context.Context, compressed io.Reader, folder, archive string) e
 	}
 	return nil
 }
+
+// stalled is how long the archive's disk may take to answer when tar has ended, which
+// needs no more of it. A busy one takes seconds.
+const stalled = 30 * time.Second
 
 func broken(doing string, err error, said string) error {
 	if _, is := errors.AsType[*fault.Fault](err); is {
