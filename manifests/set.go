@@ -70,8 +70,8 @@ type folderState struct {
 	// busy is set while somebody changes it, open while somebody has a file in it open
 	// to write, and silent if changes may go unheard.
 	busy, open, silent bool
-	checkout     checkout
-	files        map[string]fileState
+	checkout           checkout
+	files              map[string]fileState
 }
 
 // doubt is an empty folder where another was that was not, and when it was last
