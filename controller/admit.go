@@ -35,27 +35,11 @@ func (p *pass) begin(ctx context.Context) {
 		p.pending(err)
 		return
 	}
-	p.record = compile.Record{UID: p.identity(), Admitted: p.ages.wall().UTC(), Session: admitted, Folder: p.entry.Folder,
-		ReconcileAt: session.Annotations[spec.ReconcileAtAnnotation]}
+	p.admit(session, admitted)
 	p.nameWanted(session)
-	if p.record.Facts, err = p.inspect(ctx, admitted.Chroot.Source); err != nil {
+	if err := p.examine(ctx, admitted); err != nil {
 		if ctx.Err() != nil {
 			return
-		}
-		p.looked(!p.stands())
-		p.letGo()
-		p.fail(err)
-		return
-	}
-	for _, lower := range lowersOf(admitted.Chroot) {
-		if facts, err := p.inspect(ctx, spec.Source{Directory: &spec.DirectorySource{Path: lower}}); err == nil {
-			p.record.Facts.Places = append(p.record.Facts.Places, facts.Places...)
-		}
-	}
-	if admitted.Session.OpenSource && p.record.Facts.ReadOnly {
-		err = &fault.Fault{
-			Reason: fault.SourceUnusable, Doing: "open the source of the chroot for writing",
-			Err: errors.New(spec.ReadOnlyImage(p.record.Facts.FSType)), Hint: "take openSource out of the session",
 		}
 		p.looked(!p.stands())
 		p.letGo()
@@ -67,6 +51,32 @@ func (p *pass) begin(ctx context.Context) {
 		p.comeBack(firstPause)
 	}
 	p.make(ctx)
+}
+
+// admit writes the session's record. It changes nothing but the pass.
+func (p *pass) admit(session *spec.Session, admitted spec.Admitted) {
+	p.record = compile.Record{UID: p.identity(), Admitted: p.ages.wall().UTC(), Session: admitted, Folder: p.entry.Folder,
+		ReconcileAt: session.Annotations[spec.ReconcileAtAnnotation]}
+}
+
+// examine adds to the record what the machine says about the session's source. It
+// changes nothing but the pass.
+func (p *pass) examine(ctx context.Context, admitted spec.Admitted) (err error) {
+	if p.record.Facts, err = p.inspect(ctx, admitted.Chroot.Source); err != nil {
+		return err
+	}
+	for _, lower := range lowersOf(admitted.Chroot) {
+		if facts, err := p.inspect(ctx, spec.Source{Directory: &spec.DirectorySource{Path: lower}}); err == nil {
+			p.record.Facts.Places = append(p.record.Facts.Places, facts.Places...)
+		}
+	}
+	if admitted.Session.OpenSource && p.record.Facts.ReadOnly {
+		return &fault.Fault{
+			Reason: fault.SourceUnusable, Doing: "open the source of the chroot for writing",
+			Err: errors.New(spec.ReadOnlyImage(p.record.Facts.FSType)), Hint: "take openSource out of the session",
+		}
+	}
+	return nil
 }
 
 func lowersOf(c spec.ChrootSpec) []string {
@@ -149,16 +159,10 @@ func (p *pass) pending(err error) {
 
 // refused tells that somebody else holds what the session needs alone.
 func (p *pass) refused(a answer) {
-	note := status.Note{Reason: "SourceHeld", Message: fmt.Sprintf(
-		"session %s uses %s, and one of the two writes to it; delete that session, or give the chroot a union of type overlay", a.holder, a.source)}
-	if a.conflict != nil {
-		note = a.conflict.note()
-	}
 	if a.unknown != "" {
-		note.Message = fmt.Sprintf("%s may be in use: %s", a.source, a.unknown)
 		p.comeBack(forThoseInside)
 	}
-	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting})
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: a.note(), Work: status.WorkWaiting})
 }
 
 // await tells that the session waits for what it shares with others.

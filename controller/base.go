@@ -14,6 +14,7 @@ import (
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
+	"coppice.dev/spec"
 	"coppice.dev/status"
 )
 
@@ -71,15 +72,15 @@ func (c *Controller) base(ctx context.Context, name string) {
 // worth is for how long a base is kept when nobody stands on it: an archive takes
 // long to unpack, and is likely to be wanted again as long as a Chroot names it.
 func (c *Controller) worth(name string) time.Duration {
-	source := c.claims.source(name)
-	if source == "" {
-		return 0
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, chroot := range c.refs.Chroots {
-		if file := chroot.Spec.Source.File; file != nil && filepath.Clean(file.Path) == source {
-			return c.KeepUnpacked
+	_, refs := c.manifestsNow()
+	return worthOf(c.claims.source(name), refs, c.KeepUnpacked)
+}
+
+// worthOf is the same for a base that is made from that, if those are the chroots.
+func worthOf(source string, refs spec.References, keep time.Duration) time.Duration {
+	for _, chroot := range refs.Chroots {
+		if file := chroot.Spec.Source.File; file != nil && source != "" && filepath.Clean(file.Path) == source {
+			return keep
 		}
 	}
 	return 0

@@ -56,6 +56,7 @@ type Controller struct {
 	ages    *ages
 	guard   *guard
 	passes  *passes
+	turns   *turns
 	tenants Tenants
 
 	mu sync.Mutex
@@ -70,8 +71,10 @@ type Controller struct {
 	tended map[key]struct{}
 	// withdrawn are the sessions whose manifests were taken away by the controller.
 	withdrawn map[string]withdrawal
-	// forced are the sessions that somebody wants to be put right.
-	forced map[string]bool
+	// forced are the sessions that somebody wants to be put right, each with the
+	// number of the request; asked counts those.
+	forced map[string]int
+	asked  int
 	// ended says of the sessions that Once took down why they went.
 	ended map[string]string
 }
@@ -88,11 +91,10 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		Log:      logr.Discard(),
 		MaxPrune: DefaultMaxPrune,
 		Wishes:   unspoken{},
+		Workers:  max(4, 2*runtime.NumCPU()),
+		Resync:   30 * time.Second,
 
 		Suspensions: unsuspended{},
-		forced:      map[string]bool{},
-		Workers:     max(4, 2*runtime.NumCPU()),
-		Resync:      30 * time.Second,
 
 		kernel: patient{kernel},
 		layout: l,
@@ -102,9 +104,11 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		ages:   newAges(),
 		guard:  newGuard(DefaultMaxPrune),
 		passes: newPasses(),
+		turns:  newTurns(),
 
 		tenants: eternal{},
 		tended:  map[key]struct{}{},
+		forced:  map[string]int{},
 
 		troubles:  map[string]trouble{},
 		withdrawn: map[string]withdrawal{},
@@ -145,6 +149,11 @@ func (c *Controller) look(ctx context.Context, k key) {
 	c.mu.Lock()
 	c.tended[k] = struct{}{}
 	c.mu.Unlock()
+	done, err := c.turns.take(ctx, k)
+	if err != nil {
+		return // it is for the next start
+	}
+	defer done()
 	ctx, end := c.passes.begin(ctx, k)
 	defer end()
 	switch k.class {

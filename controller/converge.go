@@ -20,7 +20,7 @@ import (
 // converge makes the session's own objects, and tells what came of it.
 func (p *pass) converge(ctx context.Context, result compile.Result, bases answer) {
 	before := p.world
-	if left, err := p.leaves(result); err != nil {
+	if left, err := p.leaves(result, bases); err != nil {
 		p.looked(false)
 		p.fail(err)
 		return
@@ -42,22 +42,20 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 		err = heldFault(out.Held)
 	}
 	if err == nil {
-		err = p.remember(ctx)
+		err = p.remember(ctx, out.Held)
 	}
 	if err != nil {
-		if p.forced {
-			p.force(p.name)
-		}
 		p.fail(err)
 		return
 	}
+	p.heeded(p.name, p.forced)
 	p.report.stumbles("")
 	p.finish(p.verdict(out, len(result.Objects)+len(bases.objects), bases))
 }
 
 // remember has the home remember that the session is as wanted, where that matters.
-func (p *pass) remember(ctx context.Context) error {
-	changed, err := p.settle()
+func (p *pass) remember(ctx context.Context, held []plan.Held) error {
+	changed, err := p.settle(held)
 	if err != nil || !changed {
 		return err
 	}

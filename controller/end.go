@@ -65,6 +65,16 @@ func (p *pass) recreate(ctx context.Context, why string) {
 // heed has those inside ended as the manifest says now. What ends them asks the
 // home, which only remembers what it said when the session was last made.
 func (p *pass) heed(ctx context.Context) error {
+	for _, step := range p.heeding() {
+		if err := p.kernel.Do(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heeding returns the steps for that.
+func (p *pass) heeding() (steps []plan.Step) {
 	home, there := p.world.Home()
 	if !there || p.memory != remembered {
 		return nil
@@ -77,15 +87,11 @@ func (p *pass) heed(ctx context.Context) error {
 	home.Objects = slices.Clone(home.Objects)
 	home.Objects[at].Spec = ending
 	for _, o := range []object.Object{{ID: object.ID{Owner: p.owner, Address: object.At(object.GroupHome, "home")}, Spec: home}, home.Objects[at]} {
-		seen, there := p.world.Find(o.Address)
-		if !there {
-			continue
-		}
-		if err := p.kernel.Do(ctx, plan.Step{Op: plan.Amend, ID: o.ID, Object: o, Seen: seen, Reason: "its manifest says something else about its end"}); err != nil {
-			return err
+		if seen, there := p.world.Find(o.Address); there {
+			steps = append(steps, plan.Step{Op: plan.Amend, ID: o.ID, Object: o, Seen: seen, Reason: "its manifest says something else about its end"})
 		}
 	}
-	return nil
+	return steps
 }
 
 // expire takes down all of a session but its home, which remembers that it had

@@ -2,8 +2,11 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/compile"
@@ -12,177 +15,186 @@ import (
 	"coppice.dev/spec"
 )
 
-// Forecast is what would be done about one session.
+// Supposition is what is supposed to stand in the manifests, beside what does.
+type Supposition struct {
+	// Given are put there, in place of those of the same names, and Without are taken
+	// away, as somebody does who deletes them in so many words.
+	Given   []spec.Object
+	Without []manifests.Key
+	// Ephemeral is set if what is new of it would not survive a reboot.
+	Ephemeral bool
+}
+
+// none reports whether nothing is supposed.
+func (s Supposition) none() bool { return len(s.Given)+len(s.Without) == 0 }
+
+// Forecast is what would become of one session.
 type Forecast struct {
 	Session string
-	// Problem says why it cannot be told, or why nothing would be done.
+	Outcome Outcome
+	// Why says why it would be taken down.
+	Why string
+	// Problem says why it would not be made, or why nothing can be told.
 	Problem string
-	// Gone is set if the session would be taken down, since nobody wants it, and Anew
-	// if it would be made anew, since it cannot take what has changed in Fields.
-	Gone, Anew bool
-	// Left is set if the steps would not be taken: it is suspended, or only told of.
+	// Left says why the steps would not be taken: it is suspended, its drift is only
+	// told of, its deletion is held.
 	Left string
+	// Waits says what they would have to wait for.
+	Waits string
 	// Fields are those a running session cannot take; they wait for it to be deleted.
 	Fields []string
 	// Plans are what would be done to the session's own objects, and to those that it
-	// shares with others, which come first.
+	// shares with others.
 	Plans []OwnedPlan
 }
+
+// Outcome is what would become of a session, in a word.
+type Outcome string
+
+// The outcomes.
+const (
+	Unchanged Outcome = "Unchanged"
+	Created   Outcome = "Created"   // it is admitted and made
+	Changed   Outcome = "Changed"   // something of it is made, changed or taken away
+	Recreated Outcome = "Recreated" // it is taken down and made anew
+	Expired   Outcome = "Expired"   // its time is over; it is taken down, its manifest stays
+	Deleted   Outcome = "Deleted"   // nothing is left of it
+	Pending   Outcome = "Pending"   // it cannot be made
+	Unknown   Outcome = "Unknown"   // nobody can tell
+)
 
 // OwnedPlan is what would be done to the objects of one owner.
 type OwnedPlan struct {
 	Owner object.Owner
+	// Source is the path of what it is made from that several sessions share.
+	Source string
 	plan.Plan
 }
 
-// Foresee tells what would be done if those manifests were there, besides those that
-// are, or in place of the ones of the same names: about the sessions that they have to
-// do with; about all sessions if none are given. Everything is looked at, and nothing
-// is done.
-func (c *Controller) Foresee(ctx context.Context, given []spec.Object, ephemeral bool) []Forecast {
-	set, _ := c.manifestsNow()
-	set.Entries = maps.Clone(set.Entries)
-	touched := map[manifests.Key]bool{}
-	for _, o := range given {
-		key := manifests.Key{Kind: o.GetKind(), Name: o.GetName()}
-		entry, there := set.Entries[key]
-		if !there {
-			entry.Ephemeral = ephemeral
+// patience is how long it is waited for what others are just working on.
+const patience = 5 * time.Second
+
+// Foresee tells what would be done, of the sessions that something supposed has to do
+// with; of all sessions if nothing is. Everything is looked at as a worker does, in
+// turn with the workers, and nothing is done or claimed. It fails when the context ends.
+func (c *Controller) Foresee(ctx context.Context, s Supposition) ([]Forecast, error) {
+	set, before := c.manifestsNow()
+	o := &outlook{Controller: c, set: s.in(set), deleted: map[string]bool{}, told: map[object.Owner]bool{}, needs: map[string]compile.Result{}}
+	o.refs = references(o.set)
+	for _, k := range s.Without {
+		if k.Kind == spec.KindSession {
+			o.deleted[k.Name] = true
 		}
-		entry.Object, entry.Problems = o, nil
-		set.Entries[key] = entry
-		touched[key] = true
 	}
-	refs := references(set)
 	var forecasts []Forecast
-	for _, name := range c.foreseen(set, refs, touched) {
+	for _, name := range o.sessions(s, before) {
 		if ctx.Err() != nil {
 			break
 		}
-		forecasts = append(forecasts, c.foresee(ctx, name, set, refs))
+		forecasts = append(forecasts, o.session(ctx, name))
 	}
-	return forecasts
+	o.forsaken(ctx, forecasts)
+	return forecasts, context.Cause(ctx)
 }
 
-// foreseen returns the names of the sessions to be told of, sorted.
-func (c *Controller) foreseen(set manifests.Set, refs spec.References, touched map[manifests.Key]bool) []string {
-	names := map[string]bool{}
-	for key, entry := range set.Entries {
+// in returns what the manifests would say.
+func (s Supposition) in(set manifests.Set) manifests.Set {
+	set.Entries = maps.Clone(set.Entries)
+	if set.Entries == nil {
+		set.Entries = map[manifests.Key]manifests.Entry{}
+	}
+	for _, k := range s.Without {
+		delete(set.Entries, k)
+	}
+	for _, o := range s.Given {
+		k := manifests.Key{Kind: o.GetKind(), Name: o.GetName()}
+		entry, there := set.Entries[k]
+		if !there {
+			entry = manifests.Entry{Key: k, Ephemeral: s.Ephemeral}
+		}
+		entry.Object, entry.Hash, entry.Problems, entry.Stale = o, spec.Hash(o), nil, false
+		set.Entries[k] = entry
+	}
+	return set
+}
+
+// outlook is what is supposed, and what has been found of it so far.
+type outlook struct {
+	*Controller
+	set  manifests.Set
+	refs spec.References
+	// deleted are the sessions that are to go in so many words.
+	deleted map[string]bool
+	// told are the owners of what is shared that were told of.
+	told map[object.Owner]bool
+	// needs is what sessions would stand on; of one that is not in it, what it stands
+	// on now.
+	needs map[string]compile.Result
+}
+
+// sessions returns the names of the sessions to be told of, sorted.
+func (o *outlook) sessions(s Supposition, before spec.References) []string {
+	names := maps.Clone(o.deleted)
+	touched := map[manifests.Key]bool{}
+	for _, k := range s.Without {
+		touched[k] = true
+	}
+	for _, given := range s.Given {
+		touched[manifests.Key{Kind: given.GetKind(), Name: given.GetName()}] = true
+	}
+	for k, entry := range o.set.Entries {
 		session, is := entry.Object.(*spec.Session)
-		if is && (len(touched) == 0 || touched[key] || concerned(session, refs, touched)) {
-			names[key.Name] = true
+		if k.Kind == spec.KindSession && s.none() || touched[k] && is || is && concerned(session, touched, before, o.refs) {
+			names[k.Name] = true
 		}
 	}
-	if len(touched) == 0 { // and those that nobody wants any more
-		c.mu.Lock()
-		for k := range c.tended {
+	if s.none() { // and those that nobody wants any more
+		o.mu.Lock()
+		for k := range o.tended {
 			if k.class == classSession {
 				names[k.name] = true
 			}
 		}
-		c.mu.Unlock()
+		o.mu.Unlock()
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
-// concerned reports whether a session is grown from something that is touched.
-func concerned(s *spec.Session, refs spec.References, touched map[manifests.Key]bool) bool {
-	var chroot *spec.ChrootSpec
-	profile := s.Spec.ProfileRef
-	if s.Spec.Chroot != nil {
-		chroot = s.Spec.Chroot
-	} else if s.Spec.ChrootRef != nil {
-		found, there := refs.Chroot(s.Spec.ChrootRef.Name)
-		if !there {
-			return false
-		}
-		if touched[manifests.Key{Kind: spec.KindChroot, Name: found.Name}] {
-			return true
-		}
-		chroot = &found.Spec
-	}
-	if profile == nil && chroot != nil {
-		profile = chroot.ProfileRef
-	}
-	return profile != nil && touched[manifests.Key{Kind: spec.KindProfile, Name: profile.Name}]
+// concerned reports whether a session is, or would be, grown from something touched.
+func concerned(s *spec.Session, touched map[manifests.Key]bool, all ...spec.References) bool {
+	return slices.ContainsFunc(all, func(refs spec.References) bool {
+		a, err := spec.Admit(s, refs, false)
+		return err == nil && (touched[manifests.Key{Kind: spec.KindChroot, Name: a.ChrootName}] ||
+			touched[manifests.Key{Kind: spec.KindProfile, Name: a.ProfileName}])
+	})
 }
 
-// foresee tells what would be done about one session.
-func (c *Controller) foresee(ctx context.Context, name string, set manifests.Set, refs spec.References) Forecast {
-	f := Forecast{Session: name}
-	of := manifests.Key{Kind: spec.KindSession, Name: name}
-	p := pass{Controller: c, name: name, key: sessionKey(name), owner: object.SessionOwner(name), set: set, refs: refs}
-	p.entry, p.named = set.Entries[of]
-	p.report = c.reports.of(p.key)
-	p.world = c.kernel.Observe(ctx, p.owner, nil)
-	p.recall()
-	if p.memory == unseen {
-		f.Problem = "its home could not be looked at: " + p.world.Blind[object.KindHome]
-		return f
-	}
-	f.Left = p.suspension()
-	if !p.named && !set.MayHold(of) {
-		f.Gone = true
-		f.plan(p.owner, plan.Make(nil, p.world, plan.Policy{Replace: true}))
-		return f
-	}
-	session, good := p.entry.Object.(*spec.Session)
-	if !good {
-		f.Problem = "its manifest cannot be read, so it stays as it is"
-		return f
-	}
-	wanted, err := spec.Admit(session, refs, p.entry.Ephemeral)
-	if err != nil {
-		f.Problem = err.Error()
-		return f
-	}
-	if p.memory == remembered && !p.record.Expired {
-		running := p.record.Session
-		f.Fields = spec.NeedsRecreate(running, wanted)
-		if p.record.Session = running.WithSession(session); len(f.Fields) == 0 || p.record.Session.Session.UpdateStrategy != spec.UpdateRecreate {
-			p.record.Session.Ephemeral = p.entry.Ephemeral
-			p.record.ReconcileAt = session.Annotations[spec.ReconcileAtAnnotation]
-			c.foreseeMade(ctx, &p, &f, p.world)
-			return f
-		}
-	}
-	if p.memory == remembered {
-		f.Anew = true
-		f.plan(p.owner, plan.Make(nil, p.world, plan.Policy{Replace: true}))
-	}
-	p.record = compile.Record{UID: p.record.UID, Admitted: p.ages.wall().UTC(), Session: wanted, Folder: p.entry.Folder}
-	if p.record.Facts, err = p.inspect(ctx, wanted.Chroot.Source); err != nil {
-		f.Problem = err.Error()
-		return f
-	}
-	world := p.world
-	if f.Anew {
-		world.Objects = nil // they are gone by then
-	}
-	c.foreseeMade(ctx, &p, &f, world)
-	return f
+// turn waits a little for one's turn to look at what a key names.
+func (o *outlook) turn(ctx context.Context, k key) (done func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errBusy)
+	defer cancel()
+	return o.turns.take(ctx, k)
 }
 
-// foreseeMade tells what would be done to make a session of a world what its record
-// says, and what it shares with others.
-func (c *Controller) foreseeMade(ctx context.Context, p *pass, f *Forecast, world object.World) {
-	result, err := compile.Session(c.layout, p.record)
-	if err != nil {
-		f.Problem = err.Error()
-		return
-	}
-	for _, base := range result.Bases {
-		f.plan(base.Owner, plan.Make(base.Objects, c.kernel.Observe(ctx, base.Owner, base.Objects), plan.Policy{}))
-	}
-	f.plan(p.owner, plan.Make(result.Objects, world, plan.Policy{}))
-	if only, err := p.onlyTells(); err == nil && only && f.Left == "" {
-		f.Left = "driftPolicy: Report"
-	}
-}
+// errBusy says that somebody else works on what is to be looked at.
+var errBusy = errors.New("it is being worked on right now; ask again when that is over")
 
-// plan adds a plan, if there is something in it.
-func (f *Forecast) plan(owner object.Owner, p plan.Plan) {
+// plan adds a plan, if there is something in it; source is of what is shared.
+func (f *Forecast) plan(owner object.Owner, source string, p plan.Plan) {
 	if len(p.Steps)+len(p.Held) > 0 {
-		f.Plans = append(f.Plans, OwnedPlan{owner, p})
+		f.Plans = append(f.Plans, OwnedPlan{owner, source, p})
 	}
+}
+
+// problem says why a session would not be made, or not again.
+func (f *Forecast) problem(why string) {
+	f.Problem = why
+	if f.Outcome != Recreated {
+		f.Outcome = Pending
+	}
+}
+
+// unknown says why nothing can be told of it.
+func (f *Forecast) unknown(format string, args ...any) {
+	f.Outcome, f.Problem = Unknown, fmt.Sprintf(format, args...)
 }

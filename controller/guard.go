@@ -92,21 +92,29 @@ func (g *guard) forget(session string) {
 func (g *guard) holds(session string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.going[session]:
+	if !g.would(session) {
+		g.going[session] = true
 		return false
-	case g.held[session]:
-		return true
 	}
-	folder := g.folders[session]
-	if tooMany(g.most, len(g.lost(folder)), g.wanted[folder]) {
-		for _, name := range g.lost(folder) {
+	if !g.held[session] {
+		for _, name := range g.lost(g.folders[session]) {
 			g.held[name] = true
 		}
-		return true
 	}
-	g.going[session] = true
-	return false
+	return true
+}
+
+// keeps reports whether such a session would have to stay. Nothing is decided by that.
+func (g *guard) keeps(session string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.would(session)
+}
+
+// would needs the lock.
+func (g *guard) would(session string) bool {
+	folder := g.folders[session]
+	return !g.going[session] && (g.held[session] || tooMany(g.most, len(g.lost(folder)), g.wanted[folder]))
 }
 
 // confirmed says that a session may go: somebody said so.

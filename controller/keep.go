@@ -21,20 +21,36 @@ import (
 // far as anybody knows.
 func (p *pass) keep(ctx context.Context) {
 	p.nameRecorded()
-	fields := p.compare()
-	if lives := p.lives(); p.record.Expired && lives {
-		// Its manifest now gives it more time: it begins anew.
-		p.recreate(ctx, "its manifest gives it more time")
-		return
-	} else if !lives {
+	switch course, why := p.course(p.compare()); course {
+	case runsOut:
 		p.expire(ctx)
-		return
+	case beginsAnew:
+		p.recreate(ctx, why)
+	case goesOn:
+		p.make(ctx)
 	}
-	if len(fields) > 0 && p.record.Session.Session.UpdateStrategy == spec.UpdateRecreate {
-		p.recreate(ctx, "its manifests say something else about "+strings.Join(fields, ", "))
-		return
+}
+
+// course is what becomes of a session that was admitted and that is wanted.
+type course int
+
+const (
+	goesOn     course = iota // it is made what its record says
+	beginsAnew               // it is taken down and admitted anew
+	runsOut                  // it has had its time
+)
+
+// course decides that. fields are those that a running session cannot take.
+func (p *pass) course(fields []string) (course, string) {
+	switch lives := p.lives(); {
+	case !lives:
+		return runsOut, ""
+	case p.record.Expired:
+		return beginsAnew, "its manifest gives it more time"
+	case len(fields) > 0 && p.record.Session.Session.UpdateStrategy == spec.UpdateRecreate:
+		return beginsAnew, "its manifests say something else about " + strings.Join(fields, ", ")
 	}
-	p.make(ctx)
+	return goesOn, ""
 }
 
 // compare takes over the session's own part from its manifest, and returns what
@@ -49,7 +65,7 @@ func (p *pass) compare() []string {
 		return nil
 	}
 	p.retract()
-	p.record.Held, p.record.Folder = false, cmp.Or(p.entry.Folder, p.record.Folder)
+	p.placed()
 	session, good := p.entry.Object.(*spec.Session)
 	if !good {
 		why := unavailable(p.set, p.entry)
@@ -59,11 +75,22 @@ func (p *pass) compare() []string {
 		p.drift = drift{metav1.ConditionUnknown, status.Note{Reason: reasonManifestUnknown, Message: why}}
 		return nil
 	}
+	p.nameWanted(session)
+	return p.adopt(session)
+}
+
+// placed takes over where the session's manifest is.
+func (p *pass) placed() {
+	p.record.Held, p.record.Folder = false, cmp.Or(p.entry.Folder, p.record.Folder)
+}
+
+// adopt is compare for a session whose manifest is good. It changes nothing but the
+// pass.
+func (p *pass) adopt(session *spec.Session) []string {
 	running := p.record.Session
 	p.record.Session = running.WithSession(session)
 	p.record.ReconcileAt = session.Annotations[spec.ReconcileAtAnnotation]
 	p.record.Session.Ephemeral = p.entry.Ephemeral // it may have been moved to another folder
-	p.nameWanted(session)
 	wanted, err := spec.Admit(session, p.refs, p.entry.Ephemeral)
 	if err != nil {
 		p.drift = drift{metav1.ConditionUnknown, status.Note{
@@ -164,7 +191,9 @@ func refuses(err error) bool {
 
 // make converges the session to what its record says.
 func (p *pass) make(ctx context.Context) {
-	p.saveLater()
+	if p.paused == "" {
+		p.saveLater()
+	}
 	result, err := compile.Session(p.layout, p.record)
 	if err != nil {
 		p.looked(false)
@@ -187,6 +216,10 @@ func (p *pass) make(ctx context.Context) {
 	if bases.refused() {
 		p.looked(!p.stands())
 		p.refused(bases)
+		return
+	}
+	if p.paused != "" {
+		p.converge(ctx, result, bases) // which leaves it; nor is anything made for it
 		return
 	}
 	defer func() { // after what is told of waiting for them

@@ -19,6 +19,7 @@ const (
 	reasonRepaired         = "Repaired"
 	reasonChanged          = "Changed"
 	reasonRetained         = "Retained"
+	reasonResumed          = "Resumed"
 	reasonSaved            = "Saved"
 	reasonTerminating      = "Terminating"
 	reasonSwept            = "Swept"

@@ -1,16 +1,68 @@
 package controller
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"coppice.dev/reconcile/compile"
 	"coppice.dev/reconcile/object"
+	"coppice.dev/status"
 )
 
 // refused reports whether a claim was refused.
 func (a answer) refused() bool { return a.conflict != nil || a.holder != "" || a.unknown != "" }
+
+// note says who holds what was claimed in vain.
+func (a answer) note() status.Note {
+	note := status.Note{Reason: "SourceHeld", Message: fmt.Sprintf(
+		"session %s uses %s, and one of the two writes to it; delete that session, or give the chroot a union of type overlay", a.holder, a.source)}
+	if a.conflict != nil {
+		note = a.conflict.note()
+	}
+	if a.unknown != "" {
+		note.Message = fmt.Sprintf("%s may be in use: %s", a.source, a.unknown)
+	}
+	return note
+}
+
+// supposed reports who would be in the way of a session that claimed all that.
+// Nothing is claimed by it.
+func (c *claims) supposed(session string, needs compile.Result) (answer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	meant, is := c.uses.meant[session]
+	a, refused := c.refuseUse(session, needs.Uses)
+	if delete(c.uses.meant, session); is {
+		c.uses.meant[session] = meant
+	}
+	if !refused {
+		a, refused = c.refuse(session, needs.Bases)
+	}
+	return a, refused
+}
+
+// of returns the bases that a session claims.
+func (c *claims) of(session string) []compile.Base {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []compile.Base
+	for _, key := range c.held[session] {
+		list = append(list, c.bases[key].want)
+	}
+	return list
+}
+
+// claimants returns the sessions that claim a base.
+func (c *claims) claimants(base string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.bases[base]; b != nil {
+		return slices.Sorted(maps.Keys(b.claimants))
+	}
+	return nil
+}
 
 // refuse reports who else holds what a session wants, where that cannot be
 // shared. It needs the lock.

@@ -62,6 +62,13 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 	for _, k := range c.reports.keys() {
 		pass(k)
 	}
+	suspended, err := c.Suspensions.Names()
+	if err != nil {
+		c.Log.Error(err, "Looking for suspended sessions failed; each is asked about by itself")
+	}
+	for _, name := range suspended { // of one that is no more that is to be forgotten
+		pass(sessionKey(name))
+	}
 	owners, err := c.kernel.Owners(ctx)
 	if err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "Looking for what there is failed; bases that nobody wants stay until it works")

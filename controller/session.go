@@ -54,8 +54,8 @@ type pass struct {
 	doubt string
 	// paused says why it is left as it is; "" if it is not.
 	paused string
-	// forced is set when somebody has asked for drift to be repaired.
-	forced bool
+	// forced is the number of the request that drift be repaired; 0 if there is none.
+	forced int
 	// next is when the session is to be looked at again; zero for no time.
 	next time.Duration
 }
@@ -100,11 +100,17 @@ func (c *Controller) session(ctx context.Context, name string) {
 	if p.memory == unseen || p.memory == forgotten {
 		p.suspect()
 	}
-	if why := p.suspension(); why != "" && (p.named || !p.world.Empty()) {
+	switch why, err := p.suspension(); {
+	case err != nil:
+		p.unknownWhether(err)
+		return
+	case why != "":
 		p.suspended(ctx, why)
 		return
+	case p.report != nil:
+		p.report.resumes()
 	}
-	p.forced = p.takeForced(name)
+	p.forced = p.isForced(name)
 	withdrawn, err := p.withdraw()
 	if err != nil {
 		p.looked(false)
@@ -182,6 +188,7 @@ func (p *pass) gone() {
 	}
 	p.guard.forget(p.name)
 	p.forgetWish()
+	p.unasked(p.name)
 	if err := p.Suspensions.Resume(p.name); err != nil {
 		p.Log.Error(err, "A suspension could not be forgotten", "session", p.name)
 	}
@@ -288,6 +295,9 @@ func (p *pass) blame(err error) {
 func (p *pass) tell(v status.Verdict, retry time.Time) {
 	p.report.end()
 	v.UpToDate, v.UpToDateNote = p.drift.status, p.drift.note
+	if p.paused != "" && v.Suspended == nil {
+		v.Suspended = &status.Note{Reason: status.ReasonSuspended, Message: p.advised()}
+	}
 	if len(p.entry.Problems) > 0 {
 		note := invalid(p.entry)
 		v.Stalled = &note

@@ -198,3 +198,176 @@ func TestADeletedSessionGoesThoughSuspended(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsMadeForASuspendedSession has what it shares with others be gone, as after
+// a reboot: that is not made either before the session is resumed.
+func TestNothingIsMadeForASuspendedSession(t *testing.T) {
+	bubble(t, func(r *room) {
+		s := r.suspending()
+		r.write("all.yaml", image("img", "overlay"), session("a", "img"))
+		r.phase("a", status.Ready)
+		r.halt()
+		if err := s.Suspend("a", "somebody looks at it"); err != nil {
+			t.Fatal(err)
+		}
+		r.world.change(func() {
+			maps.DeleteFunc(r.world.there, func(o object.Owner, _ map[object.Address]object.Object) bool { return o.Class == object.Base })
+			maps.DeleteFunc(r.world.there[object.SessionOwner("a")], func(at object.Address, _ object.Object) bool { return at.Group() >= object.GroupRoot })
+		})
+		r.world.taken()
+		r.start()
+		r.wait(time.Hour)
+		f := r.phase("a", status.Suspended)
+		says(t, f, "Ready=False/Drifted", "4-root/namespace: it is not there")
+		says(t, f, "Suspended=True/Suspended", "somebody looks at it", "coppice resume a", "left undone: 4-root/namespace: it is not there")
+		if steps := r.world.taken(); len(steps) != 0 {
+			t.Errorf("steps while it was suspended: %q", steps)
+		}
+		if err := s.Resume("a"); err != nil {
+			t.Fatal(err)
+		}
+		r.controller.Look("a")
+		r.wait(time.Second)
+		happened(t, r.phase("a", status.Ready), "Resumed")
+		if r.world.owners() != "a base" {
+			t.Errorf("there is %s", r.world.owners())
+		}
+	})
+}
+
+// TestASuspendedSessionIsInNobodysWay suspends one that waits to open a source: those who
+// would have waited for it need not.
+func TestASuspendedSessionIsInNobodysWay(t *testing.T) {
+	bubble(t, func(r *room) {
+		s := r.suspending()
+		r.write("c.yaml", directory("deb"))
+		r.write("a.yaml", session("a", "deb"))
+		r.write("fix.yaml", session("fix", "deb", opens))
+		r.write("b.yaml", session("b", "deb"))
+		r.phase("b", status.Pending)
+		if err := s.Suspend("fix", "not now"); err != nil {
+			t.Fatal(err)
+		}
+		r.controller.Look("fix")
+		r.wait(time.Second)
+		says(t, r.phase("fix", status.Suspended), "Ready=False/Suspended", "nothing is made of it: not now")
+		r.phase("b", status.Ready)
+	})
+}
+
+// TestSuspensionIsTold looks at what is told while it lasts: whatever happens, it is said
+// that it is suspended, and that it was is said once.
+func TestSuspensionIsTold(t *testing.T) {
+	bubble(t, func(r *room) {
+		a := object.SessionOwner("a")
+		s := r.suspending()
+		r.write("c.yaml", directory("bookworm"))
+		r.write("a.yaml", session("a", "bookworm"))
+		if err := s.Suspend("a", "somebody looks at it"); err != nil {
+			t.Fatal(err)
+		}
+		r.controller.Look("a")
+		r.wait(time.Second)
+		for _, what := range []struct {
+			name string
+			do   func()
+		}{
+			{"its manifest changes", func() { r.write("a.yaml", session("a", "bookworm", "expose: None")) }},
+			{"its home cannot be seen", func() { r.world.change(func() { r.world.blind[a] = object.KindHome }) }},
+			{"its root cannot be seen", func() { r.world.change(func() { r.world.blind[a] = object.KindNamespace }) }},
+			{"its record is lost", func() { r.world.change(func() { delete(r.world.blind, a); r.world.torn[a] = true }) }},
+			{"a restart", r.restart},
+		} {
+			what.do()
+			r.controller.Look("a")
+			r.wait(3 * time.Minute)
+			if f := r.session("a"); f.Status.Phase != status.Suspended || f.Status.Condition(status.ConditionSuspended) == nil {
+				t.Errorf("%s: it is %s: %s", what.name, f.Status.Phase, told(f))
+			}
+		}
+		said := 0
+		for _, e := range r.session("a").Status.Events {
+			if e.Reason == status.ReasonSuspended {
+				said += e.Count
+			}
+		}
+		if said != 1 {
+			t.Errorf("it is said %d times: %s", said, told(r.session("a")))
+		}
+	})
+}
+
+// deafSuspensions cannot be asked.
+type deafSuspensions struct{ manifests.Suspensions }
+
+func (deafSuspensions) Suspended(string) (string, bool, error) {
+	return "", false, errors.New("input/output error")
+}
+
+// TestWhoMayBeSuspendedIsLeftAlone has nobody know whether sessions are suspended.
+func TestWhoMayBeSuspendedIsLeftAlone(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("c.yaml", directory("bookworm"))
+		r.write("a.yaml", session("a", "bookworm"))
+		r.phase("a", status.Ready)
+		r.world.taken()
+		r.set = func(c *controller.Controller) {
+			c.Suspensions = deafSuspensions{manifests.Suspensions{Folder: t.TempDir() + "/none"}}
+		}
+		r.restart()
+		r.write("a.yaml", session("a", "bookworm", "expose: None"))
+		r.wait(time.Minute)
+		says(t, r.session("a"), "Ready=Unknown/Blind", "whether session a is suspended", "input/output error")
+		if steps := r.world.taken(); len(steps) != 0 {
+			t.Errorf("steps: %q", steps)
+		}
+		r.set = nil
+		r.restart()
+		r.wait(time.Second)
+		r.phase("a", status.Ready)
+	})
+}
+
+// TestAStaleSuspensionIsForgotten has a session go while no controller is there, with
+// all that told of it.
+func TestAStaleSuspensionIsForgotten(t *testing.T) {
+	bubble(t, func(r *room) {
+		s := r.suspending()
+		r.write("b.yaml", session("b", "bookworm"))
+		if err := s.Suspend("a", "somebody looked at it"); err != nil {
+			t.Fatal(err)
+		}
+		r.restart()
+		r.wait(time.Second)
+		if _, is, err := s.Suspended("a"); is || err != nil {
+			t.Errorf("the next session of that name is suspended from the start: %v", err)
+		}
+		r.none("a")
+	})
+}
+
+// TestARequestIsHeededInTheEnd asks for drift to be repaired while that cannot be done.
+func TestARequestIsHeededInTheEnd(t *testing.T) {
+	bubble(t, func(r *room) {
+		a := object.SessionOwner("a")
+		r.write("p.yaml", manifest("Profile", "mine", mine), directory("bookworm"))
+		r.write("a.yaml", session("a", "bookworm", "profileRef: {name: mine}", "driftPolicy: Report"))
+		r.phase("a", status.Ready)
+		r.lose(a)
+		r.world.change(func() { r.world.fails["session/a 5-mounts/proc"] = errors.New("not now") })
+		if !r.controller.Reconcile("a") {
+			t.Fatal("there is no session a")
+		}
+		r.wait(time.Minute)
+		says(t, r.session("a"), "Reconciling=True/Retrying", "not now")
+		r.world.change(func() { delete(r.world.fails, "session/a 5-mounts/proc") })
+		r.wait(10 * time.Minute)
+		if r.phase("a", status.Ready); !r.there(a) {
+			t.Error("it is not repaired")
+		}
+		r.lose(a)
+		if r.phase("a", status.Degraded); r.there(a) {
+			t.Error("it was asked for once, and is repaired twice")
+		}
+	})
+}

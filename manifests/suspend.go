@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"coppice.dev/spec"
 )
 
 // Suspensions is a folder with a small file for each session that somebody wants to
@@ -17,13 +20,25 @@ type Suspensions struct{ Folder string }
 
 // Suspend says that a session is left as it is from now on; why is a line for people.
 func (s Suspensions) Suspend(session, why string) error {
-	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
+	if err := s.prepare(); err != nil {
 		return fmt.Errorf("make folder of suspensions: %w", err)
 	}
 	if err := renameio.WriteFile(s.path(session), []byte(why+"\n"), 0o600); err != nil {
 		return fmt.Errorf("suspend session %s: %w", session, err)
 	}
 	return flush(s.Folder)
+}
+
+// prepare makes the folder, and has it outlive a power cut.
+func (s Suspensions) prepare() error {
+	err := os.Mkdir(s.Folder, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return flush(filepath.Dir(s.Folder))
 }
 
 // Suspended returns why a session is left as it is; ok is false if it is not.
@@ -35,7 +50,22 @@ func (s Suspensions) Suspended(session string) (why string, ok bool, err error) 
 	if err != nil {
 		return "", false, fmt.Errorf("see whether session %s is suspended: %w", session, err)
 	}
-	return strings.TrimSpace(string(text)), true, nil
+	return cmp.Or(strings.TrimSpace(string(text)), "somebody suspended it"), true, nil
+}
+
+// Names returns the sessions of which that was said, be they there or not.
+func (s Suspensions) Names() ([]string, error) {
+	entries, err := os.ReadDir(s.Folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("see which sessions are suspended: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if spec.ValidName(e.Name()) { // else a file that was being written
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
 }
 
 // Resume takes that back. Of a session that is not suspended: no error.

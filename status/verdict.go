@@ -132,7 +132,6 @@ func Progress(s *Status, generation int64, now time.Time, usable bool, note Note
 		set(ConditionReady, metav1.ConditionFalse, note.Reason)
 	}
 	meta.RemoveStatusCondition(&s.Conditions, ConditionStalled)
-	meta.RemoveStatusCondition(&s.Conditions, ConditionSuspended)
 	set(ConditionReconciling, metav1.ConditionTrue, string(WorkProgressing))
 	s.Phase = PhaseOf(s.Conditions)
 }

@@ -1,27 +1,55 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/manifests"
 	"coppice.dev/spec"
 )
 
-// applyOptions say how manifests are applied.
+// applyOptions say which of some manifests are meant, and where they belong.
 type applyOptions struct {
 	to        string
 	prune     bool
 	dryRun    bool
 	selection selection
+}
+
+// flags adds what apply and plan share.
+func (o *applyOptions) flags(cmd *cobra.Command) {
+	o.selection.flag(cmd, "of these manifests those")
+	cmd.Flags().BoolVar(&o.prune, "prune", false, "take away what was applied before, has the labels of -l, and is not asked for any more")
+	cmd.Flags().StringVar(&o.to, "to", "", "the watched folder that they belong into")
+}
+
+// parse reads what was given.
+func (o *applyOptions) parse() error {
+	if o.prune && !o.selection.given() {
+		return usagef("--prune needs to know whose objects these are: give all of them a label, and name it with -l")
+	}
+	return o.selection.parse()
+}
+
+// of returns those of the objects that are meant; there must be some.
+func (o applyOptions) of(list []spec.Object) ([]spec.Object, error) {
+	list = slices.DeleteFunc(list, func(object spec.Object) bool { return !o.selection.takes(object.GetLabels()) })
+	if len(list) > 0 {
+		return list, nil
+	}
+	hint := ""
+	if o.prune { // else a mistake with a label would take all away
+		hint = "; to be rid of all that has them, see coppice delete -l"
+	}
+	return nil, fmt.Errorf("none of these manifests has the labels %s%s", o.selection.text, hint)
 }
 
 // done says what was done, or would be.
@@ -33,7 +61,7 @@ func (o applyOptions) done(what string) string {
 }
 
 func newApply(c *cli) *cobra.Command {
-	var files []string
+	var from inputFlags
 	var o applyOptions
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE|FOLDER|- [--prune -l LABELS] [--dry-run]",
@@ -42,35 +70,30 @@ func newApply(c *cli) *cobra.Command {
 its own. That is the controller's folder for what a reboot sweeps away, unless
 --to names another. Nothing is put there if anything is wrong with any of them.
 
-With --prune those are taken away that apply put there before, that have the labels
-of -l, and that are not asked for any more; so whoever applies has a label of their
-own on all that they apply.`,
+With --prune those are taken away from that folder that apply put there before, that
+have the labels of -l, and that are not asked for any more; so whoever applies has a
+label of their own on all that they apply. What people wrote, or changed since, stays.`,
 		Example: `  coppice apply -f session.yaml
   coppice apply -f build/ --to /etc/coppice/manifests.d
   kustomize build . | coppice apply -f - --prune -l team=a --dry-run`,
 		Args: onlyFiles,
 		RunE: func(*cobra.Command, []string) error {
-			if len(files) == 0 {
+			if len(from.names) == 0 {
 				return usagef("what is to be applied? Name it with -f, or -f - for standard input")
 			}
-			if o.prune && !o.selection.given() {
-				return usagef("--prune needs to know whose objects these are: give all of them a label, and name it with -l")
-			}
-			if err := o.selection.parse(); err != nil {
+			if err := o.parse(); err != nil {
 				return err
 			}
-			list, err := c.asked(files)
+			list, err := c.asked(from)
 			if err != nil {
 				return err
 			}
 			return c.apply(list, o)
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file, folder, or - for standard input; may be given more than once")
-	o.selection.flag(cmd, "apply objects")
-	cmd.Flags().BoolVar(&o.prune, "prune", false, "take away what was applied before, has the labels of -l, and is not asked for any more")
+	from.flag(cmd, "")
+	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "only say what would be done")
-	cmd.Flags().StringVar(&o.to, "to", "", "the watched folder to put them into")
 	return cmd
 }
 
@@ -82,33 +105,38 @@ func (c *cli) ephemeral() string {
 	return c.layout().Manifests()
 }
 
+// folder is where manifests belong, as it is called in statuses. It must be there.
+func (c *cli) folder(to string) (string, error) {
+	folder := cmp.Or(to, c.ephemeral())
+	if _, err := os.Stat(folder); err != nil {
+		return "", fmt.Errorf("there is no folder %s; is coppiced running, and is --run-dir (or COPPICE_RUN_DIR) the same as its own?", folder)
+	}
+	return filepath.Abs(folder)
+}
+
 // apply drops each object into the folder, and takes away what is to be pruned.
 func (c *cli) apply(list []spec.Object, o applyOptions) error {
-	folder := cmp.Or(o.to, c.ephemeral())
-	if _, err := os.Stat(folder); err != nil {
-		return fmt.Errorf("there is no folder %s; is coppiced running, and is --run-dir (or COPPICE_RUN_DIR) the same as its own?", folder)
+	folder, err := c.folder(o.to)
+	if err != nil {
+		return err
 	}
-	list = slices.DeleteFunc(list, func(object spec.Object) bool { return !o.selection.takes(object.GetLabels()) })
-	if len(list) == 0 && !o.prune {
-		return fmt.Errorf("none of these manifests has the labels %s", o.selection.text)
+	if list, err = o.of(list); err != nil {
+		return err
 	}
 	for _, object := range list {
 		if err := c.elsewhere(object, folder); err != nil {
 			return err
 		}
 	}
-	kept := map[manifests.Key]bool{}
 	for _, object := range list {
-		key := manifests.Key{Kind: object.GetKind(), Name: object.GetName()}
-		kept[key] = true
-		did, err := drop(folder, key, object, o.dryRun)
+		did, err := drop(folder, object, o.dryRun)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.out, "%s %s\n", key, o.done(did))
+		fmt.Fprintf(c.out, "%s %s\n", referenceTo(object), o.done(did))
 	}
 	if o.prune {
-		if err := c.pruneApplied(folder, kept, o); err != nil {
+		if err := c.pruneApplied(folder, list, o); err != nil {
 			return err
 		}
 	}
@@ -119,16 +147,19 @@ func (c *cli) apply(list []spec.Object, o applyOptions) error {
 }
 
 // drop puts an object's manifest into a folder, unless dry, and says what that does.
-func drop(folder string, key manifests.Key, object spec.Object, dry bool) (did string, err error) {
-	text, err := yaml.Marshal(object)
+func drop(folder string, object spec.Object, dry bool) (did string, err error) {
+	key := manifests.Key{Kind: object.GetKind(), Name: object.GetName()}
+	after, err := text(object)
 	if err != nil {
-		return "", fmt.Errorf("write %s: %w", key, err)
+		return "", err
 	}
 	before, err := os.ReadFile(filepath.Join(folder, manifests.FileName(key)))
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		did = "created"
-	case bytes.Equal(before, text):
+	case err != nil:
+		return "", fmt.Errorf("look whether %s is there already: %w", referenceTo(object), err)
+	case string(before) == after:
 		return "unchanged", nil
 	default:
 		did = "configured"
@@ -136,43 +167,8 @@ func drop(folder string, key manifests.Key, object spec.Object, dry bool) (did s
 	if dry {
 		return did, nil
 	}
-	_, err = manifests.Drop(folder, key, text)
+	_, err = manifests.Drop(folder, key, []byte(after))
 	return did, err
-}
-
-// pruneApplied takes away what apply has put into a folder, has the labels, and is not
-// to be kept.
-func (c *cli) pruneApplied(folder string, kept map[manifests.Key]bool, o applyOptions) error {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return fmt.Errorf("look for what is to be pruned: %w", err)
-	}
-	for _, entry := range entries {
-		path := filepath.Join(folder, entry.Name())
-		if !entry.Type().IsRegular() || !manifests.Considered(entry.Name()) {
-			continue
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("look for what is to be pruned: %w", err)
-		}
-		documents, _ := spec.Decode(path, text)
-		if len(documents) != 1 || documents[0].Object == nil {
-			continue // apply writes one object a file
-		}
-		object := documents[0].Object
-		key := manifests.Key{Kind: object.GetKind(), Name: object.GetName()}
-		if entry.Name() != manifests.FileName(key) || kept[key] || !o.selection.takes(object.GetLabels()) {
-			continue
-		}
-		if !o.dryRun {
-			if err := c.delete(referenceTo(object)); err != nil {
-				return err
-			}
-		}
-		fmt.Fprintf(c.out, "%s %s\n", key, o.done("pruned"))
-	}
-	return nil
 }
 
 // elsewhere refuses an object that is written in another file already: two

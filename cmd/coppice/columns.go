@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/util/jsonpath"
@@ -29,29 +27,37 @@ type template interface {
 // parseTemplate reads a form that takes an argument; it returns nil for others.
 func parseTemplate(output string) (template, error) {
 	if text, is := strings.CutPrefix(output, outputJSONPath); is {
-		printer, err := printers.NewJSONPathPrinter(text)
-		if err != nil {
+		if text == "" {
+			return nil, usagef("-o jsonpath: want a template, such as jsonpath='{.status.root}'")
+		}
+		if _, err := parsePath(text); err != nil {
 			return nil, usagef("-o jsonpath: %v", err)
 		}
-		return pathTemplate{printer}, nil
+		return pathTemplate(text), nil
 	}
 	text, is := strings.CutPrefix(output, outputColumns)
 	if !is {
 		return nil, nil //nolint:nilnil // none is no mistake
 	}
 	var t columnTemplate
-	for column := range strings.SplitSeq(text, ",") {
-		name, path, found := strings.Cut(column, ":")
+	for part := range strings.SplitSeq(text, ",") {
+		name, path, found := strings.Cut(part, ":")
 		if !found || name == "" || path == "" {
-			return nil, usagef("-o custom-columns: %q: want NAME:.path.of.a.field", column)
+			return nil, usagef("-o custom-columns: %q: want NAME:.path.of.a.field", part)
 		}
-		parsed := jsonpath.New(name).AllowMissingKeys(true)
-		if err := parsed.Parse(braced(path)); err != nil {
-			return nil, usagef("-o custom-columns: %q: %v", column, err)
+		if _, err := parsePath(braced(path)); err != nil {
+			return nil, usagef("-o custom-columns: %q: %v", part, err)
 		}
-		t.names, t.paths = append(t.names, name), append(t.paths, parsed)
+		t = append(t, templateColumn{name, braced(path)})
 	}
 	return t, nil
+}
+
+// parsePath reads a template. One that was used once is not as it was, if there is a
+// range in it: so each is read anew.
+func parsePath(text string) (*jsonpath.JSONPath, error) {
+	path := jsonpath.New("out").AllowMissingKeys(true)
+	return path, path.Parse(text)
 }
 
 // braced is a path as jsonpath has it; people leave out the braces and the dot.
@@ -75,40 +81,51 @@ func content(value any) (map[string]any, error) {
 }
 
 // pathTemplate prints what a jsonpath template makes of an object, or of a List.
-type pathTemplate struct{ printer *printers.JSONPathPrinter }
+type pathTemplate string
 
 func (t pathTemplate) print(w io.Writer, files []status.File, single, _ bool) error {
-	show := func(value any) error {
-		object, err := content(value)
-		if err != nil {
-			return err
-		}
-		return t.printer.PrintObj(&unstructured.Unstructured{Object: object}, w)
-	}
 	if !single {
 		if files == nil {
 			files = []status.File{}
 		}
-		return show(list{APIVersion: "v1", Kind: "List", Items: files})
+		return t.show(w, list{APIVersion: "v1", Kind: "List", Items: files})
 	}
 	for _, f := range files {
-		if err := show(f); err != nil {
+		if err := t.show(w, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// columnTemplate prints a line for each object.
-type columnTemplate struct {
-	names []string
-	paths []*jsonpath.JSONPath
+func (t pathTemplate) show(w io.Writer, value any) error {
+	object, err := content(value)
+	if err != nil {
+		return err
+	}
+	path, err := parsePath(string(t))
+	if err == nil {
+		err = path.Execute(w, object)
+	}
+	if err != nil {
+		return fmt.Errorf("-o jsonpath: %w", err)
+	}
+	return nil
 }
+
+// columnTemplate prints a line for each object.
+type columnTemplate []templateColumn
+
+type templateColumn struct{ name, path string }
 
 func (t columnTemplate) print(w io.Writer, files []status.File, _, headers bool) error {
 	table := printers.GetNewTabWriter(w)
 	if headers {
-		fmt.Fprintln(table, strings.Join(t.names, "\t"))
+		var names []string
+		for _, c := range t {
+			names = append(names, c.name)
+		}
+		fmt.Fprintln(table, strings.Join(names, "\t"))
 	}
 	for _, f := range files {
 		object, err := content(f)
@@ -116,10 +133,10 @@ func (t columnTemplate) print(w io.Writer, files []status.File, _, headers bool)
 			return err
 		}
 		var cells []string
-		for _, path := range t.paths {
-			cell, err := cellOf(path, object)
+		for _, c := range t {
+			cell, err := c.cell(object)
 			if err != nil {
-				return err
+				return fmt.Errorf("-o custom-columns: %s: %w", c.name, err)
 			}
 			cells = append(cells, cell)
 		}
@@ -128,8 +145,13 @@ func (t columnTemplate) print(w io.Writer, files []status.File, _, headers bool)
 	return table.Flush()
 }
 
-// cellOf returns what a path finds in an object, "<none>" for nothing.
-func cellOf(path *jsonpath.JSONPath, object map[string]any) (string, error) {
+// cell returns what the path finds in an object as kubectl prints it: "<none>" for
+// nothing, commas between several.
+func (c templateColumn) cell(object map[string]any) (string, error) {
+	path, err := parsePath(c.path)
+	if err != nil {
+		return "", err
+	}
 	results, err := path.FindResults(object)
 	if err != nil {
 		return "", err
@@ -137,11 +159,7 @@ func cellOf(path *jsonpath.JSONPath, object map[string]any) (string, error) {
 	var values []string
 	for _, result := range results {
 		for _, value := range result {
-			var text strings.Builder
-			if err := path.PrintResults(&text, []reflect.Value{value}); err != nil {
-				return "", err
-			}
-			values = append(values, text.String())
+			values = append(values, printers.EscapeTerminal(fmt.Sprint(value.Interface())))
 		}
 	}
 	if len(values) == 0 {

@@ -18,7 +18,7 @@ import (
 )
 
 func newDelete(c *cli) *cobra.Command {
-	var files []string
+	var from inputFlags
 	var pick selection
 	var wait bool
 	var timeout time.Duration
@@ -37,7 +37,7 @@ touched; the command then says which file to remove.`,
 			if err := pick.parse(); err != nil {
 				return err
 			}
-			refs, err := c.toDelete(args, files, pick)
+			refs, err := c.toDelete(args, from, pick)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ touched; the command then says which file to remove.`,
 			return failed
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "delete what these manifests name; - for standard input")
+	from.flag(cmd, "delete what these manifests name: ")
 	pick.flag(cmd, "objects")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
@@ -67,18 +67,22 @@ touched; the command then says which file to remove.`,
 }
 
 // toDelete returns what the command line names.
-func (c *cli) toDelete(args, files []string, pick selection) ([]reference, error) {
+func (c *cli) toDelete(args []string, from inputFlags, pick selection) ([]reference, error) {
 	if pick.given() {
-		if len(files) > 0 {
+		if len(from.names) > 0 {
 			return nil, usagef("-l picks among what is there; it does not go with -f")
 		}
-		return c.picked(args, pick)
+		refs, n, err := c.picked(args, pick)
+		if err == nil && len(refs) == 0 { // which is what was wanted
+			fmt.Fprintf(c.errOut, "Nothing to delete: %s.\n", pick.nobody(n))
+		}
+		return refs, err
 	}
 	refs, err := parseReferences(args)
 	if err != nil {
 		return nil, err
 	}
-	inputs, err := c.readInputs(files)
+	inputs, err := c.readInputs(from)
 	if err != nil {
 		return nil, err
 	}
@@ -105,42 +109,62 @@ func (c *cli) delete(ref reference) error {
 	if !isMissing && file.Status.Source == nil && file.Status.Phase == status.Terminating {
 		return nil // it is going already
 	}
-	if !isMissing && isHeld(file.Status) {
-		if err := c.wishes().Wish(ref.name, file.Metadata.UID); err != nil {
-			return err
-		}
-		return manifests.Nudge(c.ephemeral())
-	}
 	key := manifests.Key{Kind: ref.noun.kind, Name: ref.name}
 	folder := c.ephemeral()
 	if file.Status.Source != nil {
 		at := file.Status.Source.Manifest
+		_, err := os.Stat(at)
+		gone := errors.Is(err, fs.ErrNotExist)
+		if gone || isHeld(file.Status) {
+			return c.letGo(ref, file)
+		}
 		if filepath.Base(at) != manifests.FileName(key) {
-			if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
 			return fmt.Errorf("%s is written in %s, which is not this command's to change; remove it there", ref, at)
 		}
 		folder = filepath.Dir(at)
 	}
-	wish := func() error { return nil }
-	if !isMissing && ref.noun.kind == spec.KindSession {
-		// Whoever says so means it, however many go with it.
-		wish = func() error { return c.wishes().Wish(ref.name, file.Metadata.UID) }
-	}
-	unsaid := wish()
-	if unsaid != nil && fault.ReasonOf(unsaid) != fault.NoSpace {
-		return unsaid
-	}
-	there, err := manifests.Remove(folder, key)
+	there, err := c.withdraw(ref, folder, file.Metadata.UID, !isMissing)
 	if err != nil {
 		return err
-	}
-	if unsaid != nil && wish() != nil { // nor is there room now
-		fmt.Fprintf(c.errOut, "Note: %s goes, unless too many go at once (see coppice get): %v\n", ref, unsaid)
 	}
 	if !there && isMissing {
 		return missing
 	}
 	return nil
+}
+
+// letGo says that a session is to go whose manifest is gone already, be it suspended or
+// held; of other objects there is nothing to be said.
+func (c *cli) letGo(ref reference, file status.File) error {
+	if ref.noun.kind != spec.KindSession {
+		return nil
+	}
+	if err := c.wishes().Wish(ref.name, file.Metadata.UID); err != nil {
+		return err
+	}
+	return manifests.Nudge(c.ephemeral())
+}
+
+// withdraw takes an object's manifest out of a folder. It reports whether there was one.
+// Of a session it is said that it is meant to go, if it is: whoever says so means it,
+// however many go with it, and suspended or not.
+func (c *cli) withdraw(ref reference, folder, uid string, meant bool) (there bool, err error) {
+	wish := func() error {
+		if !meant || ref.noun.kind != spec.KindSession {
+			return nil
+		}
+		return c.wishes().Wish(ref.name, uid)
+	}
+	unsaid := wish()
+	if unsaid != nil && fault.ReasonOf(unsaid) != fault.NoSpace {
+		return false, unsaid
+	}
+	there, err = manifests.Remove(folder, manifests.Key{Kind: ref.noun.kind, Name: ref.name})
+	if err != nil {
+		return there, err
+	}
+	if unsaid != nil && wish() != nil { // nor is there room now
+		fmt.Fprintf(c.errOut, "Note: %s goes, unless too many go at once (see coppice get): %v\n", ref, unsaid)
+	}
+	return there, nil
 }

@@ -19,15 +19,20 @@ import (
 )
 
 func newDescribe(c *cli) *cobra.Command {
-	return &cobra.Command{
-		Use:     "describe KIND NAME...",
+	var pick selection
+	cmd := &cobra.Command{
+		Use:     "describe KIND NAME... | KIND -l LABELS",
 		Aliases: []string{"desc", "show"},
 		Short:   "Tell all that is known of an object: what it is made of, what it waits for and why",
 		Example: `  coppice describe session build-1
-  coppice describe chroot/bookworm`,
+  coppice describe chroot/bookworm
+  coppice describe sessions -l suite=bookworm`,
 		ValidArgsFunction: c.completeObjects,
 		RunE: func(_ *cobra.Command, args []string) error {
-			refs, err := parseReferences(args)
+			if err := pick.parse(); err != nil {
+				return err
+			}
+			refs, err := c.named(args, pick)
 			if err != nil {
 				return err
 			}
@@ -50,6 +55,8 @@ func newDescribe(c *cli) *cobra.Command {
 			return nil
 		},
 	}
+	pick.flag(cmd, "objects")
+	return cmd
 }
 
 // describe prints an object for people.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 )
 
 func newDiff(c *cli) *cobra.Command {
-	var files []string
+	var from inputFlags
 	cmd := &cobra.Command{
 		Use:   "diff -f FILE|FOLDER|-",
 		Short: "Show how manifests differ from those that are there",
@@ -28,24 +29,12 @@ told.`,
   kustomize build . | coppice diff -f -`,
 		Args: onlyFiles,
 		RunE: func(*cobra.Command, []string) error {
-			if len(files) == 0 {
+			if len(from.names) == 0 {
 				return usagef("what is to be compared? Name it with -f, or -f - for standard input")
 			}
-			list, err := c.asked(files)
-			if errors.Is(err, errProblems) {
-				return &codeError{code: exitUsage}
-			}
+			differ, err := c.diff(from)
 			if err != nil {
-				return &codeError{exitUsage, err}
-			}
-			differ := false
-			for _, o := range list {
-				text, err := c.difference(o)
-				if err != nil {
-					return &codeError{exitUsage, err}
-				}
-				differ = differ || text != ""
-				fmt.Fprint(c.out, text)
+				return cannotTell(err)
 			}
 			if differ {
 				return &codeError{code: exitFailure}
@@ -53,55 +42,77 @@ told.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file, folder, or - for standard input; may be given more than once")
+	from.flag(cmd, "")
 	return cmd
 }
 
-// asked returns what manifests ask for; all that is wrong with them is said.
-func (c *cli) asked(files []string) ([]spec.Object, error) {
-	inputs, err := c.readInputs(files)
+// cannotTell ends a command whose exit code says whether there is a difference: where
+// that cannot be told it is another.
+func cannotTell(err error) error {
+	if errors.Is(err, errProblems) {
+		return &codeError{code: exitUsage}
+	}
+	return &codeError{exitUsage, err}
+}
+
+// diff prints how manifests differ from those that are there, and reports whether they
+// do.
+func (c *cli) diff(from inputFlags) (differ bool, err error) {
+	list, err := c.asked(from)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	if c.report(inputs) > 0 {
-		return nil, errProblems
+	if _, err := os.Stat(c.layout().Status()); err != nil {
+		return false, c.absent() // nobody knows what is there
 	}
-	return objects(inputs)
+	for _, o := range list {
+		text, err := c.difference(o)
+		if err != nil {
+			return false, err
+		}
+		differ = differ || text != ""
+		fmt.Fprint(c.out, text)
+	}
+	return differ, nil
 }
 
 // difference returns how an object differs from the one of its name that is there.
 func (c *cli) difference(o spec.Object) (string, error) {
-	now, from, err := c.written(referenceTo(o))
+	ref := referenceTo(o)
+	now, from, err := c.written(ref)
 	if err != nil {
 		return "", err
 	}
 	before := ""
-	if now != nil {
-		text, err := yaml.Marshal(now)
-		if err != nil {
-			return "", fmt.Errorf("write %s: %w", referenceTo(o), err)
-		}
-		before = string(text)
+	if now == nil {
+		from = "not there"
+	} else if before, err = text(now); err != nil {
+		return "", err
 	}
-	after, err := yaml.Marshal(o)
+	after, err := text(o)
+	if err != nil {
+		return "", err
+	}
+	return udiff.Unified(ref.String()+"\t"+from, ref.String()+"\tas asked for", before, after), nil
+}
+
+// text is an object as it is written in a manifest.
+func text(o spec.Object) (string, error) {
+	text, err := yaml.Marshal(o)
 	if err != nil {
 		return "", fmt.Errorf("write %s: %w", referenceTo(o), err)
 	}
-	name := referenceTo(o).String()
-	if from == "" {
-		from = "not there"
-	}
-	return udiff.Unified(name+"\t"+from, name+"\tas asked for", before, string(after)), nil
+	return string(text), nil
 }
 
 // written returns an object as its manifest says it now, and which one that is; nil
 // if there is none.
-func (c *cli) written(ref reference) (spec.Object, string, error) {
+func (c *cli) written(ref reference) (o spec.Object, at string, err error) {
 	file, err := c.peek(ref)
 	if err != nil || file == nil || file.Status.Source == nil {
 		return nil, "", err
 	}
-	at := file.Status.Source.Manifest
+	at = file.Status.Source.Manifest
 	text, err := os.ReadFile(at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
@@ -110,10 +121,12 @@ func (c *cli) written(ref reference) (spec.Object, string, error) {
 		return nil, "", fmt.Errorf("read manifest of %s: %w", ref, err)
 	}
 	documents, _ := spec.Parse(at, text) // what is wrong with others does not matter
-	for _, d := range documents {
-		if d.Object != nil && d.Kind == ref.noun.kind && d.Name == ref.name {
-			return d.Object, at, nil
-		}
+	i := slices.IndexFunc(documents, func(d spec.Document) bool { return d.Kind == ref.noun.kind && d.Name == ref.name })
+	switch {
+	case i < 0:
+		return nil, "", nil
+	case documents[i].Object == nil:
+		return nil, "", fmt.Errorf("%s is written in %s, and cannot be read there: coppice validate %s", ref, at, at)
 	}
-	return nil, "", nil
+	return documents[i].Object, at, nil
 }

@@ -68,14 +68,7 @@ func (c *cli) chrootsToExport(ctx context.Context, files []string) ([]*spec.Chro
 		}
 		return chroots, err
 	}
-	inputs, err := c.readInputs(files)
-	if err != nil {
-		return nil, err
-	}
-	if c.report(inputs) > 0 {
-		return nil, errProblems
-	}
-	list, err := objects(inputs)
+	list, err := c.asked(inputFlags{names: files})
 	for _, o := range list {
 		if chroot, is := o.(*spec.Chroot); is {
 			chroots = append(chroots, chroot)

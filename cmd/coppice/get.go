@@ -80,6 +80,9 @@ func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(refs) > 0 && o.selection.given() {
+		return usagef("name objects, or pick them with -l; not both")
+	}
 	var files []status.File
 	for _, ref := range refs {
 		if ref.noun != n {
@@ -90,9 +93,6 @@ func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
 			return err
 		}
 		names, files = append(names, ref.name), append(files, file)
-	}
-	if len(refs) > 0 && o.selection.given() {
-		return usagef("name objects, or pick them with -l; not both")
 	}
 	if len(refs) == 0 {
 		if files, err = c.all(n); err != nil {
@@ -161,9 +161,7 @@ func (c *cli) follow(ctx context.Context, n noun, names []string, printed []stat
 		switch {
 		case len(names) > 0 && !slices.Contains(names, change.Name):
 			continue
-		case change.File != nil && !o.selection.takes(change.File.Metadata.Labels) && !was:
-			continue
-		case change.File == nil && !was && o.selection.given():
+		case !was && (change.File == nil && o.selection.given() || change.File != nil && !o.selection.takes(change.File.Metadata.Labels)):
 			continue
 		case change.File == nil:
 			last.Status = status.Status{Phase: "Gone"}
@@ -175,7 +173,9 @@ func (c *cli) follow(ctx context.Context, n noun, names []string, printed []stat
 			continue
 		default:
 			last = *change.File
-			known[change.Name] = last
+			if known[change.Name] = last; !o.selection.takes(last.Metadata.Labels) {
+				delete(known, change.Name) // it is told for the last time
+			}
 		}
 		if err := c.print(n, []status.File{last}, true, o); err != nil {
 			return err

@@ -102,6 +102,8 @@ func why(s status.Status) string {
 	switch {
 	case len(s.Problems) > 0:
 		return s.Problems[0]
+	case s.Suspended():
+		return condition(s, status.ConditionSuspended).Message
 	case ready.Status == metav1.ConditionTrue: // it can be used, so something else is wrong
 		for _, kind := range []string{status.ConditionStalled, status.ConditionReconciling} {
 			if c := condition(s, kind); c.Message != "" {

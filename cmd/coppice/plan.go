@@ -1,147 +1,147 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"strings"
+	"context"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"coppice.dev/controller/socket/wire"
-	"coppice.dev/reconcile/plan"
 )
 
-func newPlan(c *cli) *cobra.Command {
-	var files []string
-	var output string
-	cmd := &cobra.Command{
-		Use:   "plan [-f FILE|FOLDER|-]",
-		Short: "Show what the controller would make, change and take down",
-		Long: `Show what the controller would make (+), change (~), make anew (-/+) and take down
-(-) if those manifests were there: of the sessions in them, and of those that are
-grown from their chroots and profiles. Without -f it is what is still to be done about
-the manifests that are there. The machine is looked at, by the controller's own
-planner, and nothing is done.
+// planOptions say what is supposed, and how it is told.
+type planOptions struct {
+	applyOptions
+	from    inputFlags
+	without []string
+	output  string
+}
 
-The exit code is 0 if there is nothing to do, 1 if there is something, 2 if that
-cannot be told.`,
+func newPlan(c *cli) *cobra.Command {
+	var o planOptions
+	cmd := &cobra.Command{
+		Use:   "plan [-f FILE|FOLDER|-] [--prune -l LABELS] [--without KIND/NAME]",
+		Short: "Show what the controller would make, change and take down",
+		Long: `Show what the controller would make (+), change (~) and take down (-) if those
+manifests were applied: of the sessions in them, and of those that are grown from their
+chroots and profiles. --prune and --to are those of apply; --without is what delete
+would do. With none of them it is what is still to be done about the manifests that are
+there. The machine is looked at by the controller's own planner, and nothing is done.
+
+The exit code is 0 if there is nothing to do, 1 if there is something, be it that it is
+left undone or cannot be done, 2 if that cannot be told.`,
 		Example: `  coppice plan
+  coppice plan -f manifests/ --prune -l team=a
+  coppice plan --without session/build-1
   kustomize build . | coppice plan -f -`,
 		Args: onlyFiles,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return usagef("-o %s: want text or json", output)
+			if !slices.Contains([]string{"text", "json", "yaml"}, o.output) {
+				return usagef("-o %s: want text, json or yaml", o.output)
 			}
-			texts, err := c.manifestsOf(files)
-			if err != nil {
+			if len(o.from.names) == 0 && (o.prune || o.selection.given()) {
+				return usagef("-l and --prune are about manifests; name them with -f")
+			}
+			if err := o.parse(); err != nil {
 				return err
 			}
-			list, err := c.daemon().Plan(cmd.Context(), texts)
+			list, err := c.plan(cmd.Context(), o)
 			if err != nil {
-				return &codeError{exitUsage, c.explain(err)}
+				return cannotTell(c.explain(err))
 			}
-			if output == "json" {
-				if err := encode(c.out, wire.Forecasts{Items: list}, "json", false); err != nil {
-					return err
-				}
-			} else {
+			if o.output == "text" {
 				printForecasts(c.out, list)
+			} else if err := encode(c.out, wire.Forecasts{Items: list}, o.output, false); err != nil {
+				return err
 			}
-			for _, f := range list {
-				if f.Problem != "" || len(f.Steps) > 0 {
-					return &codeError{code: exitFailure}
-				}
+			if code := planCode(list); code != exitOK {
+				return &codeError{code: code}
 			}
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file, folder, or - for standard input; may be given more than once")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	o.from.flag(cmd, "")
+	o.flags(cmd)
+	cmd.Flags().StringArrayVar(&o.without, "without", nil, "KIND/NAME of an object that is supposed to be deleted; may be given more than once")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, json or yaml")
+	_ = cmd.RegisterFlagCompletionFunc("without", c.completeReferences)
 	return cmd
 }
 
-// manifestsOf returns the texts of what the files ask for, one an object.
-func (c *cli) manifestsOf(files []string) ([]string, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	list, err := c.asked(files)
-	if err != nil {
-		if err == errProblems { //nolint:errorlint // it is this one itself
-			return nil, &codeError{code: exitUsage}
-		}
-		return nil, &codeError{exitUsage, err}
-	}
-	var texts []string
-	for _, o := range list {
-		text, err := yaml.Marshal(o)
+// plan asks the daemon what would be done.
+func (c *cli) plan(ctx context.Context, o planOptions) ([]wire.Forecast, error) {
+	supposed := wire.Plan{Lasting: o.to != "" && filepath.Clean(o.to) != c.ephemeral()}
+	for _, word := range o.without {
+		refs, err := parseReferences([]string{word})
 		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", referenceTo(o), err)
+			return nil, err
 		}
-		texts = append(texts, string(text))
+		for _, ref := range refs {
+			if _, err := c.one(ref); err != nil {
+				return nil, err
+			}
+			supposed.Without = append(supposed.Without, wire.Key{Kind: ref.noun.kind, Name: ref.name})
+		}
+		if len(refs) == 0 {
+			return nil, usagef("--without %s: want KIND/NAME, such as session/build-1", word)
+		}
 	}
-	return texts, nil
+	if len(o.from.names) > 0 {
+		if err := c.suppose(&supposed, o); err != nil {
+			return nil, err
+		}
+	}
+	list, err := c.daemon().Plan(ctx, supposed)
+	if err == nil && list == nil {
+		list = []wire.Forecast{}
+	}
+	return list, err
 }
 
-// signs are how people are told what a step does.
-var signs = map[string]string{string(plan.Create): "+", string(plan.Amend): "~", string(plan.Destroy): "-", "Hold": "!"}
+// suppose adds what apply would put into its folder, and take away from it.
+func (c *cli) suppose(supposed *wire.Plan, o planOptions) error {
+	list, err := c.asked(o.from)
+	if err == nil {
+		list, err = o.of(list)
+	}
+	if err != nil {
+		return err
+	}
+	for _, object := range list {
+		text, err := text(object)
+		if err != nil {
+			return err
+		}
+		supposed.Manifests = append(supposed.Manifests, text)
+	}
+	if !o.prune {
+		return nil
+	}
+	folder, err := c.folder(o.to)
+	if err != nil {
+		return err
+	}
+	left, err := leftovers(folder, list, o.selection)
+	for _, l := range left {
+		if l.kept == "" {
+			supposed.Without = append(supposed.Without, wire.Key{Kind: l.ref.noun.kind, Name: l.ref.name})
+		}
+	}
+	return err
+}
 
-// printForecasts prints what would be done, session by session, and the sum of it.
-func printForecasts(w io.Writer, list []wire.Forecast) {
-	sum := map[string]int{}
+// planCode is the exit code for what would be done.
+func planCode(list []wire.Forecast) int {
+	code := exitOK
 	for _, f := range list {
-		if f.Problem == "" && len(f.Steps) == 0 && len(f.Fields) == 0 {
-			continue
+		switch f.Outcome {
+		case wire.OutcomeUnchanged:
+		case wire.OutcomeUnknown:
+			return exitUsage
+		default:
+			code = exitFailure
 		}
-		fmt.Fprintf(w, "session/%s %s\n", f.Session, intent(f))
-		for _, s := range f.Steps {
-			sum[s.Operation]++
-			where := s.Address
-			if s.Owner != "" {
-				where = s.Owner + " " + s.Address
-			}
-			line := fmt.Sprintf("  %s %-26s %s", signs[s.Operation], where, s.Reason)
-			if s.Name != "" && s.Operation != string(plan.Create) {
-				line += " (" + s.Name + ")"
-			}
-			fmt.Fprintln(w, line)
-		}
-		fmt.Fprintln(w)
 	}
-	if len(sum) == 0 {
-		fmt.Fprintln(w, "Nothing is to be done.")
-		return
-	}
-	fmt.Fprintf(w, "%d to make, %d to change, %d to take down", sum[string(plan.Create)], sum[string(plan.Amend)], sum[string(plan.Destroy)])
-	if n := sum["Hold"]; n > 0 {
-		fmt.Fprintf(w, ", %d left as they are", n)
-	}
-	fmt.Fprintln(w, ". Nothing was done.")
+	return code
 }
-
-// intent says in a few words what would become of a session.
-func intent(f wire.Forecast) string {
-	var text string
-	switch {
-	case f.Problem != "":
-		return "is not made: " + f.Problem
-	case f.Gone:
-		text = "goes, since no manifest asks for it"
-	case f.Anew:
-		text = "is ended and made anew, since it cannot take what has changed in " + strings.Join(f.Fields, ", ")
-	case len(f.Fields) > 0:
-		text = "keeps what it has of " + strings.Join(f.Fields, ", ") + " until it is deleted"
-	case len(f.Steps) > 0 && f.Steps[0].Operation == string(plan.Create) && f.Steps[0].Address == homeAddress:
-		text = "begins"
-	default:
-		text = "changes"
-	}
-	if f.Left != "" && len(f.Steps) > 0 {
-		text += "; but that is left undone: " + f.Left
-	}
-	return text
-}
-
-// homeAddress is the first thing that is made of a session.
-const homeAddress = "0-home/home"

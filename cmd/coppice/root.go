@@ -72,8 +72,8 @@ by hand; it is the same thing.`,
 			root.AddCommand(cmd)
 		}
 	}
-	add(groupAsk, newApply(c), newDiff(c), newPlan(c), newDelete(c), newPrune(c), newValidate(c), newImport(c), newExport(c), newSchema(c), newSuspend(c), newResume(c), newReconcile(c))
-	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWhy(c), newPs(c), newWait(c), newExplain(c))
+	add(groupAsk, newApply(c), newValidate(c), newDiff(c), newPlan(c), newDelete(c), newPrune(c), newSuspend(c), newResume(c), newReconcile(c), newImport(c), newExport(c), newSchema(c))
+	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWhy(c), newEvents(c), newPs(c), newWait(c), newExplain(c))
 	add(groupUse, newExec(c), newShell(c), newRun(c), newBegin(c), newSave(c), newEnd(c), newCp(c))
 	root.AddCommand(newDoctor(c), newVersion(c))
 	return root

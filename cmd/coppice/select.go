@@ -34,7 +34,7 @@ func (s *selection) parse() error {
 }
 
 // given reports whether there is any.
-func (s *selection) given() bool { return s.text != "" }
+func (s *selection) given() bool { return strings.TrimSpace(s.text) != "" }
 
 // takes reports whether an object with these labels is picked.
 func (s *selection) takes(set map[string]string) bool {
@@ -46,25 +46,40 @@ func (s *selection) of(files []status.File) []status.File {
 	return slices.DeleteFunc(files, func(f status.File) bool { return !s.takes(f.Metadata.Labels) })
 }
 
-// picked returns the objects of a kind that a selection picks.
-func (c *cli) picked(args []string, pick selection) ([]reference, error) {
+// picked returns the objects of a kind that a selection picks; there may be none.
+func (c *cli) picked(args []string, pick selection) ([]reference, noun, error) {
 	if len(args) != 1 || strings.Contains(args[0], "/") {
-		return nil, usagef("-l picks among the objects of one kind, such as sessions; name the kind, and no object")
+		return nil, noun{}, usagef("-l picks among the objects of one kind, such as sessions; name the kind, and no object")
 	}
 	n, err := parseNoun(args[0])
 	if err != nil {
-		return nil, err
+		return nil, noun{}, err
 	}
 	files, err := c.all(n)
 	if err != nil {
-		return nil, err
+		return nil, noun{}, err
 	}
 	var refs []reference
 	for _, f := range pick.of(files) {
 		refs = append(refs, reference{n, f.Metadata.Name})
 	}
-	if len(refs) == 0 {
-		return nil, fmt.Errorf("no %s have the labels %s", n.plural, pick.text)
+	return refs, n, nil
+}
+
+// nobody says that a selection picks none of a kind.
+func (s selection) nobody(n noun) string {
+	return fmt.Sprintf("there are no %s with the labels %s", n.plural, s.text)
+}
+
+// named returns the objects that a command line names, or picks with a selection. What
+// it picks must be there.
+func (c *cli) named(args []string, pick selection) ([]reference, error) {
+	if !pick.given() {
+		return parseReferences(args)
 	}
-	return refs, nil
+	refs, n, err := c.picked(args, pick)
+	if err == nil && len(refs) == 0 {
+		err = fmt.Errorf("%s", pick.nobody(n))
+	}
+	return refs, err
 }

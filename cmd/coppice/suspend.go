@@ -18,23 +18,22 @@ const heeding = 30 * time.Second
 func newSuspend(c *cli) *cobra.Command {
 	var why string
 	cmd := &cobra.Command{
-		Use:   "suspend SESSION... | sessions -l LABELS",
+		Use:   "suspend SESSION... | -l LABELS",
 		Short: "Leave sessions as they are, whatever becomes of them",
 		Long: `Leave sessions as they are, until they are resumed: nothing is made, repaired or
 ended, whatever their manifests say. Commands can be run in them as ever. It outlives
-a restart and a reboot. delete ends a suspended session all the same.
+a restart and a reboot; what the machine itself loses by a reboot is made again when
+they are resumed. delete ends a suspended session all the same. Only root may do it.
 
 The same can be written in a manifest: spec.suspend.`,
 		Example: `  coppice suspend build-1 --why "looking at a hang"
-  coppice suspend sessions -l suite=bookworm`,
+  coppice suspend -l suite=bookworm`,
 	}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
 		if err := c.daemon().Suspend(ctx, ref.name, why); err != nil {
 			return c.explain(err)
 		}
-		suspended := goal{name: "suspended", ok: func(f *status.File) bool {
-			return f != nil && condition(f.Status, status.ConditionSuspended).Status == "True"
-		}}
+		suspended := goal{name: "suspended", ok: func(f *status.File) bool { return f != nil && f.Status.Suspended() }}
 		if err := c.waitFor(ctx, ref, suspended, heeding, nil); err != nil {
 			return err
 		}
@@ -47,38 +46,55 @@ The same can be written in a manifest: spec.suspend.`,
 
 func newResume(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "resume SESSION... | sessions -l LABELS",
+		Use:   "resume SESSION... | -l LABELS",
 		Short: "Take back that sessions are left as they are",
+		Long: `Take back that sessions are left as they are: what was left undone meanwhile is done
+now, be it a repair or their end. Only root may do it.`,
 		Example: `  coppice resume build-1
-  coppice resume sessions -l suite=bookworm`,
+  coppice resume -l suite=bookworm`,
 	}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
-		if file, err := c.peek(ref); err == nil && file != nil && file.Status.Source != nil {
-			if written, at, err := c.written(ref); err == nil && written != nil && written.(*spec.Session).Spec.Suspend {
-				return fmt.Errorf("%s is suspended by its manifest %s; take suspend: true out there", ref, at)
-			}
+		before, err := c.peek(ref)
+		if err != nil {
+			return err
 		}
 		if err := c.daemon().Resume(ctx, ref.name); err != nil {
 			return c.explain(err)
 		}
-		resumed := goal{name: "resumed", ok: func(f *status.File) bool {
-			return f == nil || condition(f.Status, status.ConditionSuspended).Status != "True"
-		}}
+		if at := c.suspendedIn(ref); at != "" {
+			return fmt.Errorf("%s is suspended by its manifest %s; take suspend: true out there", ref, at)
+		}
+		resumed := goal{name: "resumed", ok: func(f *status.File) bool { return f == nil || !f.Status.Suspended() }}
 		if err := c.waitFor(ctx, ref, resumed, heeding, nil); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.out, "%s resumed\n", ref)
+		did := "resumed"
+		if before != nil && !before.Status.Suspended() {
+			did = "was not suspended"
+		}
+		fmt.Fprintf(c.out, "%s %s\n", ref, did)
 		return nil
 	})
 	return cmd
 }
 
+// suspendedIn returns the manifest that says that a session is left as it is; "" if it
+// does not.
+func (c *cli) suspendedIn(ref reference) string {
+	object, at, err := c.written(ref)
+	if session, is := object.(*spec.Session); err != nil || !is || !session.Spec.Suspend {
+		return "" // what cannot be read is told by its status
+	}
+	return at
+}
+
 func newReconcile(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "reconcile SESSION... | sessions -l LABELS",
+		Use:   "reconcile SESSION... | -l LABELS",
 		Short: "Look at sessions at once, and put right what is not as wanted",
 		Long: `Look at sessions at once, without waiting for the next resync or the end of a
-back-off, and put right what is not as wanted, even with driftPolicy: Report.
+back-off, and put right what is not as wanted, even with driftPolicy: Report. It does
+not wait for the outcome; coppice wait does. Only root may do it.
 
 The same can be asked for in a manifest: a new value of the annotation
 coppice.dev/reconcile-at, such as the time. The last one that was heeded is in
@@ -116,10 +132,14 @@ func (c *cli) governed(cmd *cobra.Command, do func(context.Context, reference) e
 	}
 }
 
-// sessions returns the sessions that a command line names or picks.
+// sessions returns the sessions that a command line names or picks. The word sessions
+// may stand before a selection, as for other commands.
 func (c *cli) sessions(cmd *cobra.Command, args []string, pick selection) ([]reference, error) {
 	if pick.given() {
-		refs, err := c.picked(args, pick)
+		if len(args) == 0 {
+			args = []string{nounOf(spec.KindSession).plural}
+		}
+		refs, err := c.named(args, pick)
 		if err == nil && refs[0].noun.kind != spec.KindSession {
 			err = usagef("only sessions can be told that; %s are none", refs[0].noun.plural)
 		}

@@ -38,7 +38,7 @@ func parseGoal(text string) (goal, error) {
 	if !given {
 		value = "True"
 	}
-	for known := range strings.FieldsSeq("Ready Reconciling Stalled UpToDate") {
+	for known := range strings.FieldsSeq("Ready Reconciling Stalled UpToDate Suspended") {
 		if strings.EqualFold(name, known) {
 			name = known
 		}
@@ -93,19 +93,19 @@ func newWait(c *cli) *cobra.Command {
 			if err := pick.parse(); err != nil {
 				return err
 			}
-			refs, err := parseReferences(args)
-			if pick.given() {
-				refs, err = c.picked(args, pick)
-			}
-			if err != nil {
-				return err
-			}
-			if len(refs) == 0 {
-				return usagef("what is to be waited for? Name it as KIND/NAME, such as session/build-1")
-			}
 			g, err := parseGoal(text)
 			if err != nil {
 				return err
+			}
+			refs, err := c.named(args, pick)
+			if pick.given() && g.gone {
+				refs, _, err = c.picked(args, pick) // none is what is waited for
+			}
+			if err != nil {
+				return err
+			}
+			if len(refs) == 0 && !pick.given() {
+				return usagef("what is to be waited for? Name it as KIND/NAME, such as session/build-1")
 			}
 			for _, ref := range refs {
 				if err := c.waitFor(cmd.Context(), ref, g, timeout, nil); err != nil {

@@ -148,7 +148,7 @@ func causes(s status.Status) []cause {
 			add(c)
 		}
 	}
-	for _, kind := range []string{status.ConditionStalled, status.ConditionReconciling} {
+	for _, kind := range []string{status.ConditionSuspended, status.ConditionStalled, status.ConditionReconciling} {
 		if c := condition(s, kind); c.Status == metav1.ConditionTrue {
 			add(c)
 		}
@@ -163,6 +163,10 @@ func state(s status.Status, well bool) string {
 		return fmt.Sprintf("it is ready; nothing is in its way, and %s inside", people(len(s.Leases)))
 	case well:
 		return "it is ready; nothing is in its way"
+	case s.Phase == status.Suspended && condition(s, status.ConditionReady).Status == metav1.ConditionTrue:
+		return "it is suspended: it is left as it is, and can be used"
+	case s.Phase == status.Suspended:
+		return "it is suspended: it is left as it is, and cannot be used"
 	case s.Phase == status.Ready, s.Phase == status.Degraded:
 		return "it can be used, but something is wrong with it"
 	case s.Phase == status.Terminating:
@@ -203,6 +207,12 @@ func remedies(f status.File) []string {
 		list = append(list, "apply the profile, or name another; there are those of: coppice get profiles")
 	case status.ReasonExpired:
 		list = append(list, "be rid of it: coppice delete session "+f.Metadata.Name+"; or extend its ttl to begin anew")
+	}
+	if s.Suspended() {
+		list = append(list, "go on with it: coppice resume "+f.Metadata.Name+", or take suspend: true out of its manifest")
+	}
+	if condition(s, status.ConditionStalled).Reason == status.ReasonDrifted {
+		list = append(list, "put it right: coppice reconcile "+f.Metadata.Name)
 	}
 	if condition(s, status.ConditionUpToDate).Reason == "RecreateRequired" {
 		list = append(list, "delete it and apply it again, or set updateStrategy: Recreate")

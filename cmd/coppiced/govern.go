@@ -1,15 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 
 	"coppice.dev/controller"
+	"coppice.dev/controller/socket"
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
-	"coppice.dev/spec"
 )
 
 // Reconcile implements socket.Host.
@@ -37,19 +37,25 @@ func (h *host) suspensions() manifests.Suspensions {
 	return manifests.Suspensions{Folder: h.layout.Suspensions()}
 }
 
-// Foresee implements socket.Host. What is asked for is taken for what apply would put
-// there, which a reboot sweeps away.
-func (h *host) Foresee(ctx context.Context, given []spec.Object) []wire.Forecast {
+// Foresee implements socket.Host.
+func (h *host) Foresee(ctx context.Context, s socket.Supposition) ([]wire.Forecast, error) {
+	supposed := controller.Supposition{Given: s.Given, Ephemeral: !s.Lasting}
+	for _, k := range s.Without {
+		supposed.Without = append(supposed.Without, manifests.Key{Kind: k.Kind, Name: k.Name})
+	}
+	forecasts, err := h.controller.Foresee(ctx, supposed)
 	var items []wire.Forecast
-	for _, f := range h.controller.Foresee(ctx, given, true) {
+	for _, f := range forecasts {
 		items = append(items, shownForecast(f))
 	}
-	return items
+	return items, err
 }
 
 // shownForecast is a forecast as the socket tells it.
 func shownForecast(f controller.Forecast) wire.Forecast {
-	item := wire.Forecast{Session: f.Session, Problem: f.Problem, Gone: f.Gone, Anew: f.Anew, Left: f.Left, Fields: f.Fields}
+	item := wire.Forecast{
+		Session: f.Session, Outcome: string(f.Outcome), Why: f.Why, Problem: f.Problem, Left: f.Left, Waits: f.Waits, Fields: f.Fields,
+	}
 	own := object.SessionOwner(f.Session)
 	for _, p := range f.Plans {
 		owner := ""
@@ -57,18 +63,32 @@ func shownForecast(f controller.Forecast) wire.Forecast {
 			owner = p.Owner.String()
 		}
 		for _, s := range p.Steps {
-			step := wire.Step{Operation: string(s.Op), Owner: owner, Address: string(s.ID.Address), Kind: string(s.Kind()), Name: s.Seen.Name, Reason: s.Reason}
-			item.Steps = append(item.Steps, step)
-			for _, inside := range s.Contents {
-				item.Steps = append(item.Steps, wire.Step{
-					Operation: string(plan.Create), Owner: owner, Address: string(inside.Address), Kind: string(inside.Kind()),
-					Reason: fmt.Sprintf("it is made with %s", s.ID.Address),
-				})
+			for _, step := range shownSteps(owner, s) {
+				step.Name = cmp.Or(step.Name, p.Source)
+				item.Steps = append(item.Steps, step)
 			}
 		}
 		for _, held := range p.Held {
-			item.Steps = append(item.Steps, wire.Step{Operation: "Hold", Owner: owner, Address: string(held.ID.Address), Reason: held.Reason})
+			item.Steps = append(item.Steps, wire.Step{Operation: wire.OperationHold, Owner: owner, Address: string(held.ID.Address), Name: p.Source, Reason: held.Reason})
 		}
 	}
 	return item
+}
+
+// operations are those of steps, in the words of the socket.
+var operations = map[plan.Op]string{
+	plan.Create: wire.OperationCreate, plan.Amend: wire.OperationAmend, plan.Destroy: wire.OperationDestroy,
+}
+
+// shownSteps is a step, and one for each object that is made with it.
+func shownSteps(owner string, s plan.Step) []wire.Step {
+	steps := []wire.Step{{
+		Operation: operations[s.Op], Owner: owner, Address: string(s.ID.Address), Kind: string(s.Kind()), Name: s.Seen.Name, Reason: s.Reason,
+	}}
+	for _, inside := range s.Contents {
+		steps = append(steps, wire.Step{
+			Operation: wire.OperationCreate, Owner: owner, Address: string(inside.Address), Kind: string(inside.Kind()), Reason: s.Reason,
+		})
+	}
+	return steps
 }

@@ -9,6 +9,7 @@ import (
 	"coppice.dev/controller/access"
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
+	"coppice.dev/status"
 )
 
 // govern lets those through who may say what becomes of a session.
@@ -34,6 +35,9 @@ func (s *Server) govern(r *http.Request) (name string, who access.Person, err er
 func (s *Server) reconcile(w http.ResponseWriter, r *http.Request) error {
 	name, _, err := s.govern(r)
 	if err != nil {
+		return err
+	}
+	if err := s.suspended(name); err != nil {
 		return err
 	}
 	if !s.Host.Reconcile(name) {
@@ -96,7 +100,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &asked); err != nil {
 		return err
 	}
-	var given []spec.Object
+	supposed := Supposition{Without: asked.Without, Lasting: asked.Lasting}
 	for i, text := range asked.Manifests {
 		documents, problems := spec.Parse(fmt.Sprintf("manifest %d", i+1), []byte(text))
 		if len(problems) > 0 {
@@ -104,14 +108,36 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, d := range documents {
 			if d.Object != nil {
-				given = append(given, d.Object)
+				supposed.Given = append(supposed.Given, d.Object)
 			}
 		}
 	}
-	items := s.Host.Foresee(r.Context(), given)
+	items, err := s.Host.Foresee(r.Context(), supposed)
+	if err != nil {
+		return fmt.Errorf("look what would be done: %w", err)
+	}
 	if items == nil {
 		items = []wire.Forecast{}
 	}
 	answer(w, http.StatusOK, wire.Forecasts{Items: items})
 	return nil
+}
+
+// Supposition is what is supposed to stand in the manifests, beside what does.
+type Supposition struct {
+	// Given are objects that are there, Without those that are deleted.
+	Given   []spec.Object
+	Without []wire.Key
+	// Lasting is set if what is new of it would outlive a reboot.
+	Lasting bool
+}
+
+// suspended refuses what would come to nothing, since a session is left as it is.
+func (s *Server) suspended(name string) error {
+	file, err := status.Read(s.Status, spec.KindSession, name)
+	if err != nil || !file.Status.Suspended() {
+		return nil // of one that is not known others tell
+	}
+	why := file.Status.Condition(status.ConditionSuspended).Message
+	return fail(http.StatusConflict, "Suspended", "session %s is suspended, so nothing is done about it: %s", name, why)
 }

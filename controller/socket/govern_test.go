@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
+	"coppice.dev/status"
 )
 
 // TestGovern has root say what becomes of sessions, and others try.
@@ -37,7 +40,9 @@ func TestGovern(t *testing.T) {
 		{0, "/sessions/s/reconcile", "", 202, ""},
 		{0, "/plan", `{}`, 200, `"items":[]`},
 		{0, "/plan", manifest, 200, `"session":"a"`},
+		{0, "/plan", `{"without":[{"kind":"Session","name":"gone"}]}`, 200, `"session":"gone"`},
 		{0, "/plan", `{"manifests":["kind: Session"]}`, 400, "apiVersion"},
+		{0, "/plan", `{"manifest":"kind: Session"}`, 400, "cannot be read"},
 		{0, "/plan", `{"manifests":["` + strings.Repeat(`#","`, wire.MaxBody/2) + `"]}`, 200, `"items":[]`},
 		// Not even who began it: a session that is suspended outlives its limits.
 		{alice, "/sessions/s/suspend", `{}`, 403, "only root"},
@@ -58,5 +63,27 @@ func TestGovern(t *testing.T) {
 	}
 	if code, text := d.ask("POST", "/sessions/s/resume", ""); code != 200 || len(d.machine.suspended) > 0 {
 		t.Errorf("resume: %d %s, and %v", code, text, d.machine.suspended)
+	}
+}
+
+// TestWhatIsSuspendedStays asks for what would come to nothing.
+func TestWhatIsSuspendedStays(t *testing.T) {
+	d := newDesk(t, "root", 0)
+	tar := spec.Admitted{Name: "s", Session: spec.SessionSpec{OpenSource: true}, Chroot: spec.ChrootSpec{Source: spec.Source{File: &spec.FileSource{Path: "/a.tar"}}}}
+	d.machine.rooms["s"], d.machine.asked["s"] = tar, &spec.Session{}
+	d.put("s", status.Suspended, metav1.ConditionTrue)
+	for _, row := range []struct{ method, path string }{
+		{"POST", "/sessions/s/reconcile"}, {"POST", "/sessions/s/save"}, {"DELETE", "/sessions/s"},
+	} {
+		if code, text := d.ask(row.method, row.path, ""); code != 409 || !strings.Contains(text, "session s is suspended") || !strings.Contains(text, "root looks at it") {
+			t.Errorf("%s %s: %d %s", row.method, row.path, code, text)
+		}
+	}
+	if d.machine.asked["s"] == nil {
+		t.Error("it was ended all the same")
+	}
+	d.put("s", status.Ready, metav1.ConditionTrue)
+	if code, text := d.ask("DELETE", "/sessions/s", ""); code != 200 {
+		t.Errorf("one that is not: %d %s", code, text)
 	}
 }

@@ -115,6 +115,9 @@ func (s *Server) end(w http.ResponseWriter, r *http.Request) error {
 	if err := s.decide(r.Context(), access.Request{Who: who, What: access.End, Session: name, Owner: owner}); err != nil {
 		return err
 	}
+	if err := s.suspended(name); err != nil {
+		return err
+	}
 	was, err := s.Host.Withdraw(name)
 	if err != nil {
 		return err

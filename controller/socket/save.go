@@ -33,6 +33,9 @@ func (s *Server) save(w http.ResponseWriter, r *http.Request) error {
 	if !admitted.Session.OpenSource || admitted.Chroot.Source.File == nil {
 		return fail(http.StatusBadRequest, "Invalid", "session %s has no archive open for writing, so there is nothing to save", name)
 	}
+	if err := s.suspended(name); err != nil {
+		return err
+	}
 	n, err := s.Host.Save(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fail(http.StatusConflict, "Forbidden", "session %s was asked for by a manifest in a folder that is not the daemon's; raise spec.save there", name)

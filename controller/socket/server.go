@@ -76,9 +76,9 @@ type Host interface {
 	// Suspend has a session left as it is, and Resume takes that back.
 	Suspend(session, why string) error
 	Resume(session string) error
-	// Foresee tells what would be done if those objects were asked for; about all
-	// sessions if there are none.
-	Foresee(ctx context.Context, given []spec.Object) []wire.Forecast
+	// Foresee tells what would be done if the manifests were others; about all sessions
+	// if nothing is supposed.
+	Foresee(ctx context.Context, s Supposition) ([]wire.Forecast, error)
 	// Withdraw takes it away. uid is who wants that; false if there is none.
 	Withdraw(session string) (bool, error)
 }

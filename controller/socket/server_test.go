@@ -158,12 +158,15 @@ func (m *machine) Resume(session string) error {
 	return nil
 }
 
-func (m *machine) Foresee(_ context.Context, given []spec.Object) []wire.Forecast {
+func (m *machine) Foresee(_ context.Context, s Supposition) ([]wire.Forecast, error) {
 	var items []wire.Forecast
-	for _, o := range given {
+	for _, o := range s.Given {
 		items = append(items, wire.Forecast{Session: o.GetName()})
 	}
-	return items
+	for _, k := range s.Without {
+		items = append(items, wire.Forecast{Session: k.Name, Outcome: "Deleted"})
+	}
+	return items, nil
 }
 
 func (m *machine) Withdraw(session string) (bool, error) {
@@ -283,6 +286,9 @@ func (d *desk) tell(kind, name string, phase status.Phase, ready metav1.Conditio
 	f := status.File{TypeMeta: metav1.TypeMeta{APIVersion: spec.APIVersion, Kind: kind}, Metadata: status.Metadata{Name: name}}
 	f.Status.Phase = phase
 	f.Status.Conditions = []metav1.Condition{{Type: status.ConditionReady, Status: ready, Reason: "R", Message: "a reason"}}
+	if phase == status.Suspended {
+		f.Status.Conditions = append(f.Status.Conditions, metav1.Condition{Type: status.ConditionSuspended, Status: "True", Message: "root looks at it"})
+	}
 	if err := w.Put(f); err != nil {
 		d.Fatal(err)
 	}

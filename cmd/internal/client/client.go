@@ -102,8 +102,12 @@ func encode(value any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	if len(body) > wire.MaxBody {
-		return nil, fmt.Errorf("the request has %d bytes, of which %d are allowed: the command line or the environment is too long", len(body), wire.MaxBody)
+	most, what := wire.MaxBody, "the command line or the environment is too long"
+	if _, is := value.(wire.Plan); is {
+		most, what = wire.MaxPlan, "ask about fewer manifests at a time"
+	}
+	if len(body) > most {
+		return nil, fmt.Errorf("the request has %d bytes, of which %d are allowed: %s", len(body), most, what)
 	}
 	return body, nil
 }

@@ -105,6 +105,30 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestPlansMayBeLong(t *testing.T) {
+	var had int
+	c := standIn(t, t.TempDir(), func(w http.ResponseWriter, r *http.Request) {
+		var asked wire.Plan
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			t.Error(err)
+		}
+		had = len(asked.Manifests)
+		_ = json.NewEncoder(w).Encode(wire.Forecasts{Items: []wire.Forecast{{Session: "a"}}})
+	})
+	manifest := strings.Repeat("x", wire.MaxBody/2)
+	list, err := c.Plan(t.Context(), wire.Plan{Manifests: []string{manifest, manifest, manifest}})
+	if err != nil || len(list) != 1 || had != 3 {
+		t.Errorf("plan of 3 manifests: %v, %v; the daemon had %d", list, err, had)
+	}
+	many := make([]string, 2*wire.MaxPlan/wire.MaxBody)
+	for i := range many {
+		many[i] = manifest
+	}
+	if _, err := c.Plan(t.Context(), wire.Plan{Manifests: many}); err == nil || !strings.Contains(err.Error(), "fewer manifests") {
+		t.Errorf("a plan that is too long: %v", err)
+	}
+}
+
 func TestNobodyAnswers(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := New(dir).List(t.Context(), "sessions"); !errors.Is(err, ErrAbsent) {

@@ -73,11 +73,10 @@ func (c *Client) Resume(ctx context.Context, name string) error {
 	return c.ask(ctx, http.MethodPost, path("sessions", name, "resume"), nil, nil)
 }
 
-// Plan asks what would be done if those manifests were there; about all sessions for
-// none.
-func (c *Client) Plan(ctx context.Context, manifests []string) ([]wire.Forecast, error) {
+// Plan asks what would be done if the manifests were others.
+func (c *Client) Plan(ctx context.Context, supposed wire.Plan) ([]wire.Forecast, error) {
 	var list wire.Forecasts
-	err := c.ask(ctx, http.MethodPost, path("plan"), wire.Plan{Manifests: manifests}, &list)
+	err := c.ask(ctx, http.MethodPost, path("plan"), supposed, &list)
 	return list.Items, err
 }
 

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"coppice.dev/controller/socket/wire"
+)
+
+// signs are how people are told what a step does.
+var signs = map[string]string{wire.OperationCreate: "+", wire.OperationAmend: "~", wire.OperationDestroy: "-", wire.OperationHold: "!"}
+
+// printForecasts prints what would be done, session by session, and the sum of it.
+func printForecasts(w io.Writer, list []wire.Forecast) {
+	idle := true
+	for _, f := range list {
+		idle = idle && f.Outcome == wire.OutcomeUnchanged
+		if f.Outcome != wire.OutcomeUnchanged || len(f.Fields) > 0 {
+			printForecast(w, f)
+		}
+	}
+	if idle {
+		fmt.Fprintln(w, "Nothing is to be done.")
+		return
+	}
+	fmt.Fprintln(w, sumOf(list)+" Nothing was done.")
+}
+
+func printForecast(to io.Writer, f wire.Forecast) {
+	fmt.Fprintf(to, "session/%s %s\n", f.Session, intent(f))
+	for _, remark := range remarks(f) {
+		fmt.Fprintln(to, "    "+remark)
+	}
+	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
+	for _, s := range f.Steps {
+		where := s.Address
+		if s.Owner != "" {
+			where = s.Owner + " " + s.Address
+		}
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %s\t%s\t%s", signs[s.Operation], where, s.Name, because(f, s)), "\t"))
+	}
+	_ = w.Flush()
+	fmt.Fprintln(to)
+}
+
+// intent says in a few words what would become of a session.
+func intent(f wire.Forecast) string {
+	text := map[string]string{
+		wire.OutcomeCreated: "is made", wire.OutcomeChanged: "changes", wire.OutcomeRecreated: "is taken down and made anew",
+		wire.OutcomeExpired: "is taken down", wire.OutcomeDeleted: "is taken down",
+		wire.OutcomePending: "cannot be made: " + f.Problem, wire.OutcomeUnknown: "cannot be told of: " + f.Problem,
+		wire.OutcomeUnchanged: "stays as it is until it is deleted: a running session cannot take what has changed in " + strings.Join(f.Fields, ", "),
+	}[f.Outcome]
+	if f.Why != "" {
+		text += ": " + f.Why
+	}
+	return text
+}
+
+// remarks are what else is to be said of a session.
+func remarks(f wire.Forecast) (list []string) {
+	if f.Left != "" {
+		list = append(list, "that is left undone: "+f.Left)
+	}
+	if f.Waits != "" {
+		list = append(list, "that waits for "+f.Waits)
+	}
+	if f.Problem != "" && f.Outcome == wire.OutcomeRecreated {
+		list = append(list, "and then cannot be made: "+f.Problem)
+	}
+	if len(f.Fields) > 0 && f.Outcome == wire.OutcomeChanged {
+		list = append(list, "what has changed in "+strings.Join(f.Fields, ", ")+" it cannot take before it is deleted")
+	}
+	return list
+}
+
+// because is the reason of a step, if it is not plain from what becomes of the session.
+func because(f wire.Forecast, s wire.Step) string {
+	plain := f.Outcome != wire.OutcomeChanged && (s.Operation == wire.OperationCreate || s.Operation == wire.OperationDestroy)
+	if plain || s.Owner != "" && s.Operation == wire.OperationCreate {
+		return ""
+	}
+	return s.Reason
+}
+
+// sumOf sums forecasts up in a sentence.
+func sumOf(list []wire.Forecast) string {
+	outcomes, steps := map[string]int{}, map[string]int{}
+	for _, f := range list {
+		if f.Left != "" {
+			outcomes["left"]++
+			continue
+		}
+		outcomes[f.Outcome]++
+		for _, s := range f.Steps {
+			steps[s.Operation]++
+		}
+	}
+	var parts []string
+	add := func(n int, text string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, text))
+		}
+	}
+	add(outcomes[wire.OutcomeCreated], "to make")
+	add(outcomes[wire.OutcomeChanged], "to change")
+	add(outcomes[wire.OutcomeRecreated], "to make anew")
+	add(outcomes[wire.OutcomeExpired]+outcomes[wire.OutcomeDeleted], "to take down")
+	add(outcomes["left"], "left as they are")
+	add(outcomes[wire.OutcomePending], "that cannot be made")
+	add(outcomes[wire.OutcomeUnknown], "that cannot be told of")
+	text := "Sessions: " + strings.Join(parts, ", ") + "."
+	parts = nil
+	add(steps[wire.OperationCreate], "to make")
+	add(steps[wire.OperationAmend], "to change")
+	add(steps[wire.OperationDestroy], "to take down")
+	if len(parts) > 0 {
+		text += " Objects: " + strings.Join(parts, ", ") + "."
+	}
+	return text
+}
