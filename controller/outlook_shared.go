@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/util/duration"
+
 	"coppice.dev/reconcile/compile"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
@@ -123,7 +125,7 @@ func (o *outlook) leaves(ctx context.Context, f *Forecast, base compile.Base) {
 	if rest := worthOf(base.Source, o.refs, o.KeepUnpacked); rest > 0 {
 		var held []plan.Held
 		for _, s := range p.Steps {
-			held = append(held, plan.Held{Op: s.Op, ID: s.ID, Reason: fmt.Sprintf("it is kept for %s for the sessions to come", rest)})
+			held = append(held, plan.Held{Op: s.Op, ID: s.ID, Reason: fmt.Sprintf("it is kept for %s for the sessions to come", duration.HumanDuration(rest))})
 		}
 		p = plan.Plan{Held: held}
 	}

@@ -155,9 +155,11 @@ func (t *together) unresolved(p place, err error) {
 	if path == "" {
 		return // it is said of the chroot
 	}
-	message := fmt.Sprintf("there is no %s %q here; add its manifest, or have it there before", strings.ToLower(missing.Kind), missing.Name)
+	message := fmt.Sprintf("there is no %s %q among these manifests", strings.ToLower(missing.Kind), missing.Name)
 	if missing.Suggestion != "" {
-		message = fmt.Sprintf("there is no %s %q here, did you mean %q?", strings.ToLower(missing.Kind), missing.Name, missing.Suggestion)
+		message += fmt.Sprintf(", did you mean %q?", missing.Suggestion)
+	} else {
+		message += "; sessions wait until there is one"
 	}
 	if len(missing.Candidates) > 0 {
 		message = missing.Error()

@@ -33,15 +33,24 @@ func printForecast(to io.Writer, f wire.Forecast) {
 	for _, remark := range remarks(f) {
 		fmt.Fprintln(to, "    "+remark)
 	}
-	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
+	said := map[string]bool{} // what is made in place of another is for the same reason
 	for _, s := range f.Steps {
-		where := s.Address
+		where, why := s.Address, because(f, s)
 		if s.Owner != "" {
 			where = s.Owner + " " + s.Address
 		}
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %s %s\t%s\t%s", signs[s.Operation], where, s.Name, because(f, s)), "\t"))
+		if said[where+why] {
+			why = ""
+		}
+		said[where+why] = true
+		fmt.Fprintf(w, "  %s %s\t%s\t%s\n", signs[s.Operation], where, s.Name, why)
 	}
 	_ = w.Flush()
+	for line := range strings.Lines(table.String()) {
+		fmt.Fprintln(to, strings.TrimRight(line, " \n"))
+	}
 	fmt.Fprintln(to)
 }
 
@@ -53,6 +62,9 @@ func intent(f wire.Forecast) string {
 		wire.OutcomePending: "cannot be made: " + f.Problem, wire.OutcomeUnknown: "cannot be told of: " + f.Problem,
 		wire.OutcomeUnchanged: "stays as it is until it is deleted: a running session cannot take what has changed in " + strings.Join(f.Fields, ", "),
 	}[f.Outcome]
+	if f.Outcome == wire.OutcomeChanged && f.Left != "" {
+		text = "is not as wanted"
+	}
 	if f.Why != "" {
 		text += ": " + f.Why
 	}
@@ -62,7 +74,7 @@ func intent(f wire.Forecast) string {
 // remarks are what else is to be said of a session.
 func remarks(f wire.Forecast) (list []string) {
 	if f.Left != "" {
-		list = append(list, "that is left undone: "+f.Left)
+		list = append(list, "it is left so: "+f.Left)
 	}
 	if f.Waits != "" {
 		list = append(list, "that waits for "+f.Waits)

@@ -23,11 +23,12 @@ func newPlan(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan [-f FILE|FOLDER|-] [--prune -l LABELS] [--without KIND/NAME]",
 		Short: "Show what the controller would make, change and take down",
-		Long: `Show what the controller would make (+), change (~) and take down (-) if those
-manifests were applied: of the sessions in them, and of those that are grown from their
-chroots and profiles. --prune and --to are those of apply; --without is what delete
-would do. With none of them it is what is still to be done about the manifests that are
-there. The machine is looked at by the controller's own planner, and nothing is done.
+		Long: `Show what the controller would make (+), change (~), take down (-) and leave though it
+differs (!), if those manifests were applied: of the sessions in them, and of those that
+are grown from their chroots and profiles. --prune and --to are those of apply; --without
+is what delete would do. With none of them it is what is still to be done about the
+manifests that are there. The machine is looked at by the controller's own planner, and
+nothing is done. Only root may ask for it.
 
 The exit code is 0 if there is nothing to do, 1 if there is something, be it that it is
 left undone or cannot be done, 2 if that cannot be told.`,

@@ -209,7 +209,7 @@ func remedies(f status.File) []string {
 		list = append(list, "be rid of it: coppice delete session "+f.Metadata.Name+"; or extend its ttl to begin anew")
 	}
 	if s.Suspended() {
-		list = append(list, "go on with it: coppice resume "+f.Metadata.Name+", or take suspend: true out of its manifest")
+		list = append(list, resumption(f))
 	}
 	if condition(s, status.ConditionStalled).Reason == status.ReasonDrifted {
 		list = append(list, "put it right: coppice reconcile "+f.Metadata.Name)
@@ -221,6 +221,15 @@ func remedies(f status.File) []string {
 		list = append(list, "nothing: it is tried again by itself")
 	}
 	return list
+}
+
+// resumption is how a suspended session goes on.
+func resumption(f status.File) string {
+	message := condition(f.Status, status.ConditionSuspended).Message
+	if s := f.Status.Source; s != nil && !strings.Contains(message, "coppice resume") {
+		return "take suspend: true out of " + s.Manifest
+	}
+	return "coppice resume " + f.Metadata.Name
 }
 
 // print tells the answer to a person whose terminal has that many columns.

@@ -62,7 +62,7 @@ func (s *Server) suspend(w http.ResponseWriter, r *http.Request) error {
 	}
 	why := fmt.Sprintf("it was suspended by %s at %s", who.Name, time.Now().Format(time.DateTime))
 	if asked.Why != "" {
-		why += " (" + asked.Why + ")"
+		why += ": " + asked.Why
 	}
 	if err := s.Host.Suspend(name, why); err != nil {
 		return err

@@ -57,7 +57,7 @@ func TestGovern(t *testing.T) {
 		}
 	}
 	for name, why := range maps.All(d.machine.suspended) {
-		if name != "s" || !strings.HasPrefix(why, "it was suspended by me at ") || !strings.HasSuffix(why, " (it hangs)") {
+		if name != "s" || !strings.HasPrefix(why, "it was suspended by me at ") || !strings.HasSuffix(why, ": it hangs") {
 			t.Errorf("suspended: %s: %q", name, why)
 		}
 	}
