@@ -94,6 +94,7 @@ func (c *Controller) summary() Summary {
 		name := f.Kind + "/" + f.Metadata.Name
 		ready := f.Status.Condition(status.ConditionReady)
 		switch {
+		case f.Kind == status.KindFolder: // of which each manifest tells by itself
 		case f.Status.Phase == status.Ready:
 			s.Ready = append(s.Ready, name)
 		case f.Status.Phase == status.Expired:

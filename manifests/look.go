@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -215,10 +217,44 @@ func (w *walk) enter(name string, dir *os.File, within checkout) {
 			p.files = append(p.files, r.read(e.Name()))
 		}
 	}
+	p.files = append(p.files, edited(w.known[p.path].files, entries, time.Now())...)
 	w.add(p)
 	if w.folder.Recursive {
 		w.below(name, entries, p.checkout)
 	}
+}
+
+// editing is how long an editor may need from putting the old file aside until the new
+// one is there.
+const editing = 2 * time.Second
+
+// edited returns the files that are not there although they were, because an editor has
+// put them aside a moment ago to write them anew: beside the place of each lies a file
+// with its name and something more (a.yaml~, #a.yaml#, .#a.yaml, a.yaml.orig).
+func edited(known map[string]fileState, entries []fs.DirEntry, now time.Time) []file {
+	var found []file
+	for path := range known {
+		name := filepath.Base(path)
+		if _, is := slices.BinarySearchFunc(entries, name, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) }); is {
+			continue
+		}
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+			return strings.Contains(e.Name(), name) && !Considered(e.Name()) && changedLately(e, now)
+		}) {
+			found = append(found, file{path: path, same: true, open: true})
+		}
+	}
+	return found
+}
+
+// changedLately reports whether a file was made, renamed or written to a moment ago.
+func changedLately(e fs.DirEntry, now time.Time) bool {
+	info, err := e.Info()
+	if err != nil {
+		return false
+	}
+	st, is := info.Sys().(*syscall.Stat_t)
+	return is && now.Sub(time.Unix(st.Ctim.Unix())).Abs() < editing
 }
 
 // below reads the folders in a folder.

@@ -279,6 +279,38 @@ func TestEditors(t *testing.T) {
 	}
 }
 
+// TestAnEditorThatTakesItsTime puts the file aside, and writes it anew a little later,
+// as Emacs and vim do; then somebody takes it away for good.
+func TestAnEditorThatTakesItsTime(t *testing.T) {
+	for _, backup := range []string{"a.yaml~", "#a.yaml#", "a.yaml.orig"} {
+		t.Run(backup, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir+"/a.yaml", session("a", 1))
+			s := &Source{Folders: []Folder{{Path: dir}}}
+			s.Refresh()
+			must(t, os.Rename(dir+"/a.yaml", dir+"/"+backup))
+			if set := s.Refresh(); names(set) != "a" || problems(set) != "" || !set.unheard() {
+				t.Errorf("in the middle: sessions %q, problems %q", names(set), problems(set))
+			}
+			write(t, dir+"/a.yaml", session("a", 2))
+			if set := s.Refresh(); names(set) != "a" || set.unheard() {
+				t.Errorf("written: sessions %q", names(set))
+			}
+		})
+	}
+	dir := t.TempDir()
+	write(t, dir+"/a.yaml", session("a", 1))
+	w := follow(t, dir)
+	w.has("a")
+	must(t, os.Rename(dir+"/a.yaml", dir+"/a.yaml.disabled"))
+	w.has("")
+	write(t, dir+"/b.yaml", session("b", 1))
+	write(t, dir+"/cb.yaml", session("cb", 1))
+	w.has("b cb")
+	must(t, os.Remove(dir+"/b.yaml")) // another that ends like it is no backup
+	w.until("b is gone", func(s Set) bool { return names(s) == "cb" && !s.unheard() })
+}
+
 // TestASlowWriter has a file written in two parts, of which the first alone would say
 // that the second's session is to go.
 func TestASlowWriter(t *testing.T) {
