@@ -49,10 +49,15 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 	fresh := flags.Bool("fresh", false, "run also what passed before and has not changed")
 	run := flags.String("run", "", "only the tests that match this `pattern`; nothing is remembered")
 	verbose := flags.Bool("v", false, "say what each test does")
-	limit := flags.Duration("limit", 20*time.Minute, "how long the machine may live")
+	limit := flags.Duration("limit", 0, "how long the machine may live (default 20m, with -all 90m)")
 	parallel := flags.Int("parallel", 2, "how many packages at the same time")
 	console := flags.String("console", "", "keep the kernel's words in this `file`")
 	_ = flags.Parse(args) // ends the program
+	if *limit == 0 {
+		if *limit = 20 * time.Minute; *all {
+			*limit = 90 * time.Minute
+		}
+	}
 	began := time.Now()
 	k, err := newKit(ctx, false)
 	if err != nil {
@@ -87,7 +92,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 		todo = append(todo, p)
 	}
 	try := func(todo []*one, parallel int) error {
-		r, err := k.job(todo, parallel, *run, *verbose, *all)
+		r, err := k.job(todo, parallel, *run, *verbose, *all, *limit)
 		if err != nil {
 			return err
 		}
@@ -220,13 +225,15 @@ func place(patterns []string, path string) int {
 var unsafeInNames = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`)
 
 // job is what the machine is to do.
-func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) (machine.Run, error) {
+func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool, limit time.Duration) (machine.Run, error) {
 	files, err := k.sources()
 	if err != nil {
 		return machine.Run{}, err
 	}
 	files["commands"] = k.commands()
 	job := wire.Job{Parallel: parallel}
+	// A package that takes too long must have the time to say where it was.
+	spare := limit / 20
 	for _, p := range packages {
 		relative, err := filepath.Rel(k.module, p.folder)
 		if err != nil {
@@ -234,7 +241,7 @@ func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) 
 		}
 		name := "tests/" + unsafeInNames.ReplaceAllString(relative, "-")
 		files[name] = p.binary
-		args := []string{wire.JobRoot + "/" + name, "-test.timeout=14m"}
+		args := []string{wire.JobRoot + "/" + name, "-test.timeout=" + (limit - 2*spare).String()}
 		if !all {
 			args = append(args, "-test.short")
 		}
@@ -245,7 +252,7 @@ func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool) 
 			args = append(args, "-test.v")
 		}
 		job.Steps = append(job.Steps, wire.Step{
-			Name: p.path, Args: args, Dir: filepath.Join(wire.JobRoot, "src", relative), Timeout: 15 * time.Minute,
+			Name: p.path, Args: args, Dir: filepath.Join(wire.JobRoot, "src", relative), Timeout: limit - spare,
 			Env: []string{built.Variable + "=" + wire.JobRoot + "/commands"},
 		})
 	}
