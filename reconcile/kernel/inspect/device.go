@@ -67,24 +67,34 @@ func volume(ctx context.Context, s spec.LVMSnapshotSource, volumes *lvm.Reports)
 	if err != nil {
 		return compile.Facts{}, err
 	}
+	unfit := func(what, hint string) (compile.Facts, error) {
+		return compile.Facts{}, &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: errors.New(what), Hint: hint}
+	}
 	gone := func(what, hint string) (compile.Facts, error) {
 		return compile.Facts{}, &fault.Fault{Reason: fault.SourceMissing, Doing: doing, Err: errors.New(what), Hint: hint}
 	}
 	v, there := all.Find(s.VolumeGroup, s.LogicalVolume)
 	switch {
+	case !lvm.Mapper():
+		return compile.Facts{}, &fault.Fault{
+			Reason: fault.KernelTooOld, Doing: doing, Err: errors.New("the kernel has no device-mapper"),
+			Hint: "modprobe dm_mod, or run a kernel that has it (CONFIG_BLK_DEV_DM)",
+		}
 	case !there && !all.HasGroup(s.VolumeGroup):
 		return gone("there is no volume group "+s.VolumeGroup+" with volumes in it", "attach its disk, or change volumeGroup in the manifest; vgs lists them")
 	case !there:
 		return gone("the group has no such volume", "make the logical volume, or change logicalVolume in the manifest; lvs "+s.VolumeGroup+" lists them")
+	case v.Type == 't':
+		return unfit("it is a thin pool", "name a volume that lies in it: lvs "+s.VolumeGroup+" lists them")
+	case v.Type == 's' || v.Type == 'S':
+		return unfit("it is a thick snapshot, and lvm takes none of those", "name "+s.VolumeGroup+"/"+v.Origin+", or use a thin volume")
 	case s.Thin && v.Pool == "":
-		return compile.Facts{}, &fault.Fault{
-			Reason: fault.SourceUnusable, Doing: doing, Err: errors.New("it lies in no thin pool"), Hint: "give a size instead of thin: true",
-		}
+		return unfit("it lies in no thin pool", "give a size instead of thin: true")
 	}
 	facts, err := device(v.Path(), s.FSType)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = &fault.Fault{Reason: fault.SourceUnusable, Doing: doing, Err: errors.New("it is not active"), Hint: fmt.Sprintf("activate it: lvchange -ay %s/%s", s.VolumeGroup, s.LogicalVolume)}
+		return unfit("it is not active", fmt.Sprintf("activate it: lvchange -ay %s/%s", s.VolumeGroup, s.LogicalVolume))
 	case err == nil && facts.FSType == "btrfs":
 		err = &fault.Fault{
 			Reason: fault.WrongFileSystem, Doing: doing, Err: errors.New("it holds btrfs, of which no copy can be mounted beside the original"),

@@ -84,7 +84,7 @@ func (d *Driver) of(all Report, owner object.Owner) []owned {
 // Owners implements driver.Finder. Where there is no lvm, or the kernel has no
 // device-mapper, no volume can be in use.
 func (d *Driver) Owners(ctx context.Context) ([]object.Owner, error) {
-	if !d.Reports.Tool.Installed() || !mapper() {
+	if !d.Reports.Tool.Installed() || !Mapper() {
 		return nil, nil
 	}
 	all, err := d.Reports.Look(ctx, OfNow)
@@ -104,8 +104,9 @@ func (d *Driver) Owners(ctx context.Context) ([]object.Owner, error) {
 	return owners, nil
 }
 
-// mapper reports whether the kernel has device-mapper, loaded already.
-func mapper() bool { return unix.Access("/sys/class/misc/device-mapper", unix.F_OK) == nil }
+// Mapper reports whether the kernel has device-mapper, loaded already; lvm loads it
+// when it is asked for volumes.
+func Mapper() bool { return unix.Access("/sys/class/misc/device-mapper", unix.F_OK) == nil }
 
 // concerns reports whether a session has to do with volumes at all.
 func (d *Driver) concerns(owner object.Owner, known []object.Object) bool {

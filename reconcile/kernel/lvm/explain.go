@@ -33,6 +33,8 @@ var words = []struct {
 	{"missing PV", fault.DiskFailing, "a disk of the volume group is missing: bring it back, or vgreduce --removemissing"},
 	{"Missing device", fault.DiskFailing, "a disk of the volume group is missing: bring it back, or vgreduce --removemissing"},
 	{"unrecognized option", fault.SourceUnusable, "take the option out of the manifest, or install a newer lvm2"},
+	{"does not accept option", fault.SourceUnusable, "take the option out of createOptions in the manifest: lvcreate(8) says which go with which"},
+	{"Chunk size must be", fault.SourceUnusable, "change --chunksize in createOptions in the manifest"},
 	{"Invalid argument", fault.SourceUnusable, "check size and options in the manifest against lvcreate(8)"},
 }
 

@@ -24,6 +24,9 @@ type Volume struct {
 	Active         bool
 	// Invalid is set for a thick snapshot that overflowed.
 	Invalid bool
+	// Type is lv_attr's first sign: 't' is a thin pool, 's' and 'S' a thick snapshot,
+	// 'V' a thin volume (lvs(8)).
+	Type byte
 	// Health is lv_attr's ninth sign: '-' is well, 'p' lacks a disk, 'F' failed, 'D'
 	// has no room left (lvs(8)).
 	Health byte
@@ -82,7 +85,7 @@ func parse(text []byte) (Report, error) {
 	var volumes Report
 	for _, part := range printed.Report {
 		for _, lv := range part.LV {
-			v := Volume{Group: lv.Group, Name: lv.Name, UUID: lv.UUID, Origin: lv.Origin, Pool: lv.Pool, Health: '-'}
+			v := Volume{Group: lv.Group, Name: lv.Name, UUID: lv.UUID, Origin: lv.Origin, Pool: lv.Pool, Type: '-', Health: '-'}
 			if lv.Tags != "" {
 				v.Tags = strings.Split(lv.Tags, ",")
 			}
@@ -99,7 +102,7 @@ func parse(text []byte) (Report, error) {
 			v.Active = strings.HasPrefix(lv.Active, "active")
 			v.Invalid = lv.Invalid == "snapshot invalid"
 			if len(lv.Attr) >= 9 {
-				v.Health = lv.Attr[8]
+				v.Type, v.Health = lv.Attr[0], lv.Attr[8]
 			}
 			volumes = append(volumes, v)
 		}

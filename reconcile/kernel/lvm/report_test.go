@@ -30,10 +30,10 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Report{
-		{Group: "vg0", Name: "base", UUID: "8M6imU-dh3D", Size: 67108864, Active: true, Health: '-'},
-		{Group: "vg0", Name: "coppice.a.b.1", UUID: "ycFFrg-y0MA", Tags: []string{"coppice/0123abcd/session/a-b#0123456789ab.ba9876543210", "mine"}, Origin: "base", Size: 16777216, Data: 100, Active: true, Invalid: true, Health: '-'},
-		{Group: "vg0", Name: "thin.1", UUID: "QuYmja-vclk", Origin: "thin", Pool: "pool", Size: 67108864, Data: 7.42, Health: '-'},
-		{Group: "vg0", Name: "pool", UUID: "8T3ACY-IJqb", Size: 104857600, Data: 97.94, Metadata: 11.82, Active: true, Health: 'D'},
+		{Group: "vg0", Name: "base", UUID: "8M6imU-dh3D", Size: 67108864, Active: true, Type: 'o', Health: '-'},
+		{Group: "vg0", Name: "coppice.a.b.1", UUID: "ycFFrg-y0MA", Tags: []string{"coppice/0123abcd/session/a-b#0123456789ab.ba9876543210", "mine"}, Origin: "base", Size: 16777216, Data: 100, Active: true, Invalid: true, Type: 's', Health: '-'},
+		{Group: "vg0", Name: "thin.1", UUID: "QuYmja-vclk", Origin: "thin", Pool: "pool", Size: 67108864, Data: 7.42, Type: 'V', Health: '-'},
+		{Group: "vg0", Name: "pool", UUID: "8T3ACY-IJqb", Size: 104857600, Data: 97.94, Metadata: 11.82, Active: true, Type: 't', Health: 'D'},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)

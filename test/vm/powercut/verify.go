@@ -160,11 +160,13 @@ func (h host) strays(r record) []error {
 	if found, most := strings.Fields(volumes), len(r.sessions("thick"))+len(r.sessions("thin")); len(found) != most {
 		wrong = append(wrong, fmt.Errorf("left: the volumes %v, want %d", found, most))
 	}
-	if groups, err := h.shell("vgs --noheadings -o vg_name 2>/dev/null"); err == nil {
-		for group := range strings.FieldsSeq(groups) {
-			if _, err := h.shell("vgck " + group); err != nil {
-				wrong = append(wrong, err)
-			}
+	groups, err := h.shell("vgs --noheadings -o vg_name 2>/dev/null")
+	if err != nil {
+		return append(wrong, err)
+	}
+	for group := range strings.FieldsSeq(groups) {
+		if _, err := h.shell("vgck " + group); err != nil {
+			wrong = append(wrong, err)
 		}
 	}
 	return wrong
