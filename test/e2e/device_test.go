@@ -74,6 +74,42 @@ func TestBlockDevice(t *testing.T) {
 	h.nothingLeft()
 }
 
+// TestPartition has a session alone on a partition, by such a link as udev makes in
+// /dev/disk, while others share the one beside it.
+func TestPartition(t *testing.T) {
+	h := newHost(t)
+	h.root("root")
+	h.shell("truncate -s 24M disk.img; truncate -s 10M part.img; mkfs.ext4 -q -d root part.img; mkdir by-id\n" +
+		"for mb in 1 11; do dd if=part.img of=disk.img bs=1M seek=$mb conv=notrunc status=none; done")
+	disk := h.device("--partscan disk.img")
+	// The kernel is told of them: not each can read tables.
+	h.shell("addpart " + disk + " 1 2048 20480; addpart " + disk + " 2 22528 20480")
+	h.shell("ln -s $(realpath --relative-to=by-id " + disk + "p1) by-id/own; ln -s " + disk + "p2 by-id/shared")
+	h.start()
+	own, shared := "source: {blockDevice: {path: "+h.base+"/by-id/own}}, union: {type: none}", "source: {blockDevice: {path: "+h.base+"/by-id/shared}}"
+	h.write("a.yaml", session("a", own))
+	h.write("b.yaml", session("b", shared))
+	h.write("c.yaml", session("c", shared))
+	h.ready("a", "b", "c")
+	h.write("d.yaml", session("d", strings.Replace(own, h.base+"/by-id/own", disk+"p1", 1)))
+	tells(t, h.because("d", "SourceHeld"), "session", "a")
+	h.exec("a", "echo mine > /etc/motd")
+	h.remove("a.yaml")
+	h.gone("a")
+	h.ready("d")
+	for name, want := range map[string]string{"d": "mine\n", "b": "small\n", "c": "small\n"} {
+		if got := h.exec(name, "cat /etc/motd"); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	h.shell("rm m/*")
+	h.gone("b", "c", "d")
+	h.end(syscall.SIGTERM)
+	h.sweep()
+	h.detach(disk)
+	h.nothingLeft()
+}
+
 // TestBlockDeviceThatWillNotDo is told in words, and works once it does.
 func TestBlockDeviceThatWillNotDo(t *testing.T) {
 	h := newHost(t)
