@@ -298,9 +298,9 @@ func trouble(v Volume, all Report, threshold int) (reason, message string) {
 		case 'p', 'F':
 			reason, message = string(fault.DiskFailing), v.Path()+" lacks a disk or failed: see lvs -o +lv_health_status and dmesg"
 		case 'D':
-			reason, message = string(fault.NoSpace), fmt.Sprintf("the thin pool %s/%s has no room left; lvextend it, or remove volumes", v.Group, v.Name)
+			reason, message = string(fault.NoSpace), fmt.Sprintf("the thin pool %[1]s/%[2]s has no room left, %[3]s are full: writing fails in all that lies in it; lvextend --size +10G %[1]s/%[2]s, or remove volumes", v.Group, v.Name, size(v.Size))
 		case 'M':
-			reason, message = string(fault.DiskFailing), fmt.Sprintf("the metadata of the thin pool %s/%s is read-only: lvconvert --repair", v.Group, v.Name)
+			reason, message = string(fault.DiskFailing), fmt.Sprintf("the metadata of the thin pool %[1]s/%[2]s is read-only, and so is all that lies in it: lvconvert --repair %[1]s/%[2]s", v.Group, v.Name)
 		}
 	}
 	sick(v)

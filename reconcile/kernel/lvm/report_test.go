@@ -73,7 +73,7 @@ func TestTrouble(t *testing.T) {
 		"thin, its own does not":   {volume: thin, pool: pool, threshold: 80},
 		"thin, the pool's data":    {volume: thin, pool: with(pool, func(p *Volume) { p.Data = 80 }), threshold: 80, reason: fault.NoSpace, words: []string{"80% of 10 GiB full: the thin pool vg/pool"}},
 		"thin, the pool's records": {volume: thin, pool: with(pool, func(p *Volume) { p.Metadata = 93 }), threshold: 80, reason: fault.NoSpace, words: []string{"metadata", "93%", "--poolmetadatasize"}},
-		"thin, the pool is full":   {volume: thin, pool: with(pool, func(p *Volume) { p.Health = 'D' }), threshold: 80, reason: fault.NoSpace, words: []string{"no room left"}},
+		"thin, the pool is full":   {volume: thin, pool: with(pool, func(p *Volume) { p.Health = 'D' }), threshold: 80, reason: fault.NoSpace, words: []string{"no room left, 10 GiB are full", "lvextend --size +10G vg/pool"}},
 		"thin, read-only records":  {volume: thin, pool: with(pool, func(p *Volume) { p.Health = 'M' }), threshold: 80, reason: fault.DiskFailing, words: []string{"read-only"}},
 		"a disk is missing":        {volume: with(thick, func(v *Volume) { v.Health = 'p'; v.Data = 0 }), threshold: 80, reason: fault.DiskFailing, words: []string{"lacks a disk"}},
 	} {
