@@ -258,19 +258,20 @@ func TestLVMThatFills(t *testing.T) {
 }
 
 // TestLVMThatHangs holds the lock of a volume group, as a command does that waits
-// for a disk: its session says so, others are not held up, and it goes on when the
-// lock is free.
+// for a disk: its sessions say so, others are not held up, neither those of another
+// volume group, and it goes on when the lock is free.
 func TestLVMThatHangs(t *testing.T) {
 	patient(t)
 	h := newHost(t)
-	group := h.volumeGroup()
+	group, other := h.volumeGroup(), h.volumeGroup()
 	// With locks of its own it holds up nobody else's look at the machine's volumes.
 	h.shell("cp -a /etc/lvm lvm; mkdir lock; echo 'global/locking_dir=\"" + h.base + "/lock\"' >> lvm/lvm.conf")
 	daemon := h.command()
 	daemon.Env = append(os.Environ(), "LVM_SYSTEM_DIR="+h.base+"/lvm")
 	h.startAs(daemon)
 	h.write("a.yaml", session("a", thin(group)))
-	h.ready("a")
+	h.write("d.yaml", session("d", thick(other)))
+	h.ready("a", "d")
 	lock, err := os.OpenFile(h.base+"/lock/V_"+group, os.O_CREATE|os.O_RDWR, 0o600)
 	must(t, err)
 	defer lock.Close()
@@ -287,14 +288,24 @@ func TestLVMThatHangs(t *testing.T) {
 		time.Sleep(time.Second)
 	}
 	tells(t, h.do("get", "session", "b", "-o", "wide"), "wait for lvm", "pid ", "dmsetup")
-	h.remove("c.yaml")
-	h.gone("c")
+	h.write("e.yaml", session("e", thin(other)))
+	h.ready("d", "e")
+	h.exec("d", "true")
+	for _, name := range []string{"c", "d"} {
+		h.remove(name + ".yaml")
+		h.gone(name)
+	}
+	if got := h.volumes(other); strings.Count(got, "coppice.") != 1 {
+		t.Errorf("in the group that is well: %s", got)
+	}
 	must(t, unix.Flock(int(lock.Fd()), unix.LOCK_UN))
-	h.ready("a", "b")
+	h.ready("a", "b", "e")
 	h.shell("rm m/*")
-	h.gone("a", "b")
-	if got := h.volumes(group); got != "pool thick thin\n" {
-		t.Errorf("left: %s", got)
+	h.gone("a", "b", "e")
+	for _, g := range []string{group, other} {
+		if got := h.volumes(g); got != "pool thick thin\n" {
+			t.Errorf("left: %s", got)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func device(path, fsType string) (compile.Facts, error) {
 // volume looks at a logical volume that snapshots are to be taken of.
 func volume(ctx context.Context, s spec.LVMSnapshotSource, volumes *lvm.Reports) (compile.Facts, error) {
 	doing := fmt.Sprintf("look at volume %s/%s", s.VolumeGroup, s.LogicalVolume)
-	all, err := volumes.Look(ctx, lvm.OfNow)
+	all, err := volumes.Look(ctx, lvm.OfNow, s.VolumeGroup)
 	if err != nil {
 		return compile.Facts{}, err
 	}

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,16 +33,18 @@ type Driver struct {
 	Reports    *Reports
 
 	mu sync.Mutex
-	// ours are the owners of volumes that were seen or made, so that a session
-	// which has none need not have lvm asked for it.
-	ours map[object.Owner]bool
+	// ours are the owners of volumes that were seen or made, and in which groups, so
+	// that a session which has none need not have lvm asked for it.
+	ours map[object.Owner][]string
+	// seen is set when all volumes were looked at once: ours lacks none since.
+	seen bool
 	// some is told when there is one.
 	some chan struct{}
 }
 
 // New returns a driver that runs commands by the tool.
 func New(controller string, reports *Reports) *Driver {
-	return &Driver{Controller: controller, Reports: reports, ours: map[object.Owner]bool{}, some: make(chan struct{}, 1)}
+	return &Driver{Controller: controller, Reports: reports, ours: map[object.Owner][]string{}, some: make(chan struct{}, 1)}
 }
 
 // address is where a session's volume stands among its objects.
@@ -92,14 +96,14 @@ func (d *Driver) Owners(ctx context.Context) ([]object.Owner, error) {
 		return nil, err
 	}
 	var owners []object.Owner
-	found := map[object.Owner]bool{}
+	found := map[object.Owner][]string{}
 	for _, v := range d.own(all) {
 		owners = append(owners, v.label.Owner)
-		found[v.label.Owner] = true
+		found[v.label.Owner] = append(found[v.label.Owner], v.Group)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ours = found
+	d.ours, d.seen = found, true
 	d.wake()
 	return owners, nil
 }
@@ -112,7 +116,39 @@ func Mapper() bool { return unix.Access("/sys/class/misc/device-mapper", unix.F_
 func (d *Driver) concerns(owner object.Owner, known []object.Object) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(known) > 0 || d.ours[owner]
+	return len(known) > 0 || len(d.ours[owner]) > 0
+}
+
+// groups are all in which an owner can have volumes, those that are named among
+// them; none if that is not known, since nobody has looked at all of them yet.
+func (d *Driver) groups(owner object.Owner, named ...string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.seen {
+		return nil
+	}
+	groups := append(slices.Clone(d.ours[owner]), named...)
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+// groupOf is the volume group that a path leads into, if it is one.
+func groupOf(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{filepath.Base(filepath.Dir(path))}
+}
+
+// named are the volume groups that a session's volumes are made in.
+func named(known []object.Object) []string {
+	var groups []string
+	for _, o := range known {
+		if spec, is := o.Spec.(object.Volume); is {
+			groups = append(groups, spec.Group)
+		}
+	}
+	return groups
 }
 
 // Observe implements driver.Driver.
@@ -120,7 +156,7 @@ func (d *Driver) Observe(ctx context.Context, owner object.Owner, known []object
 	if !d.concerns(owner, known) {
 		return nil, nil
 	}
-	all, err := d.Reports.Look(ctx, OfAPass)
+	all, err := d.Reports.Look(ctx, OfAPass, d.groups(owner, named(known)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +192,9 @@ func (d *Driver) Create(ctx context.Context, o object.Object, _ []object.Object)
 	spec := o.Spec.(object.Volume)
 	label := object.Label{Controller: d.Controller, Owner: o.Owner, Print: object.PrintOf(spec)}
 	d.mu.Lock()
-	d.ours[o.Owner] = true
+	if !slices.Contains(d.ours[o.Owner], spec.Group) {
+		d.ours[o.Owner] = append(d.ours[o.Owner], spec.Group)
+	}
 	d.wake()
 	d.mu.Unlock()
 	defer d.Reports.Changed()
@@ -173,7 +211,7 @@ func (d *Driver) Create(ctx context.Context, o object.Object, _ []object.Object)
 	if failed, is := errors.AsType[*Failed](err); is && strings.Contains(failed.Said, "already exists") {
 		// A command that outlived the daemon which gave it may have been at work.
 		d.Reports.Changed()
-		if all, lookErr := d.Reports.Look(ctx, OfNow); lookErr == nil {
+		if all, lookErr := d.Reports.Look(ctx, OfNow, spec.Group); lookErr == nil {
 			if v, there := all.Find(spec.Group, spec.Name); there && len(d.of(Report{v}, o.Owner)) > 0 {
 				return nil
 			}
@@ -204,7 +242,7 @@ func creation(spec object.Volume, tag string) []string {
 // Amend implements driver.Driver: it activates a volume that is not, and gives it
 // the tag that fits.
 func (d *Driver) Amend(ctx context.Context, o object.Object) error {
-	all, err := d.Reports.Look(ctx, OfNow)
+	all, err := d.Reports.Look(ctx, OfNow, d.groups(o.Owner, o.Spec.(object.Volume).Group)...)
 	if err != nil {
 		return err
 	}
@@ -237,7 +275,7 @@ func (d *Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	}
 	d.Reports.Changed()
 	for deadline := time.Now().Add(letting); ; {
-		all, err := d.Reports.Look(ctx, OfNow)
+		all, err := d.Reports.Look(ctx, OfNow, d.groups(seen.Owner, groupOf(seen.Name)...)...)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"coppice.dev/reconcile/fault"
 )
 
 // Volume is a logical volume as lvs(8) tells of it.
@@ -132,10 +134,16 @@ type Reports struct {
 	Tool *Tool
 
 	mu      sync.Mutex
-	last    Report
-	at      time.Time
 	changes int // by this program
-	asking  *question
+	scopes  map[string]*scope
+}
+
+// scope is what reports are about: the volume group of that name, or with "" the
+// whole machine.
+type scope struct {
+	last   Report
+	at     time.Time
+	asking *question
 }
 
 // question is a look that is under way.
@@ -151,23 +159,51 @@ func (r *Reports) Changed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++
-	r.at = time.Time{}
+	for _, s := range r.scopes {
+		s.at = time.Time{}
+	}
 }
 
-// Look returns all volumes, by a report of which the age is at most that.
-func (r *Reports) Look(ctx context.Context, age time.Duration) (Report, error) {
+// Look returns all volumes, by a report of which the age is at most that. If lvm
+// hangs, which it does when one volume group does, whoever names the groups that he
+// has to know of gets the volumes of those alone.
+func (r *Reports) Look(ctx context.Context, age time.Duration, groups ...string) (Report, error) {
+	all, err := r.look(ctx, age, "")
+	if len(groups) == 0 || fault.ReasonOf(err) != fault.TimedOut {
+		return all, err
+	}
+	var some Report
+	for _, group := range groups {
+		part, err := r.look(ctx, age, group)
+		if err != nil {
+			return nil, err
+		}
+		some = append(some, part...)
+	}
+	return some, nil
+}
+
+func (r *Reports) look(ctx context.Context, age time.Duration, of string) (Report, error) {
 	for {
 		r.mu.Lock()
-		if !r.at.IsZero() && time.Since(r.at) < age {
-			defer r.mu.Unlock()
-			return r.last, nil
+		s := r.scopes[of]
+		if s == nil {
+			if r.scopes == nil {
+				r.scopes = map[string]*scope{}
+			}
+			s = &scope{}
+			r.scopes[of] = s
 		}
-		q := r.asking
+		if !s.at.IsZero() && time.Since(s.at) < age {
+			defer r.mu.Unlock()
+			return s.last, nil
+		}
+		q := s.asking
 		stale := q != nil && q.changes != r.changes
 		if q == nil {
 			q = &question{changes: r.changes, answered: make(chan struct{})}
-			r.asking = q
-			go r.ask(context.WithoutCancel(ctx), q)
+			s.asking = q
+			go r.ask(context.WithoutCancel(ctx), of, s, q)
 		}
 		r.mu.Unlock()
 		select {
@@ -181,17 +217,22 @@ func (r *Reports) Look(ctx context.Context, age time.Duration) (Report, error) {
 	}
 }
 
-func (r *Reports) ask(ctx context.Context, q *question) {
-	text, err := r.Tool.run(ctx, "", "lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "--options", columns)
+func (r *Reports) ask(ctx context.Context, of string, s *scope, q *question) {
+	words := []string{"lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "--options", columns}
+	turn := ""
+	if of != "" {
+		words, turn = append(words, of), "report of "+of
+	}
+	text, err := r.Tool.run(ctx, turn, words...)
 	if err == nil {
 		q.report, err = parse(text)
 	}
-	q.err = explain("look at logical volumes", err)
+	q.err = explain(strings.TrimSpace("look at logical volumes "+of), err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asking = nil
+	s.asking = nil
 	if q.err == nil && q.changes == r.changes {
-		r.last, r.at = q.report, time.Now()
+		s.last, s.at = q.report, time.Now()
 	}
 	close(q.answered)
 }

@@ -31,7 +31,7 @@ type Tool struct {
 	Patience time.Duration
 
 	mu   sync.Mutex
-	busy map[string]*command // by volume group; "" is that of reports
+	busy map[string]*command // by volume group; "" and "report of GROUP" are those of reports
 }
 
 // Places is where lvm is looked for beside the PATH, which may lack them for

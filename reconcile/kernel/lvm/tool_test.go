@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/object"
 )
 
 // script is a tool that runs a shell script in the place of lvm, to do what a
@@ -135,5 +137,64 @@ func TestReports(t *testing.T) {
 	reports.Changed()
 	if _, err := reports.Look(t.Context(), OfAPass); err == nil {
 		t.Error("a report of nothing was believed")
+	}
+}
+
+// TestReportsOfGroups: a look at the whole machine hangs, as it does with one volume
+// group. Who is content with others gets those, and only what he asked for.
+func TestReportsOfGroups(t *testing.T) {
+	gate := t.TempDir() + "/gate"
+	if err := unix.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const volume = `{"vg_name":"$9","lv_name":"a","lv_uuid":"","lv_tags":"","origin":"","pool_lv":"","lv_size":"1","data_percent":"","metadata_percent":"","lv_active":"","lv_snapshot_invalid":"","lv_attr":""}`
+	reports := &Reports{Tool: script(t, `case "$9" in "") read x < `+gate+`;; gone) echo 'Volume group "gone" not found' >&2; exit 5;; esac
+cat <<END
+{"report":[{"lv":[`+volume+`]}]}
+END`)}
+	reports.Tool.Patience = 2 * time.Second
+	if _, err := reports.Look(t.Context(), OfNow); fault.ReasonOf(err) != fault.TimedOut {
+		t.Errorf("all of a machine that hangs: %v", err)
+	}
+	got, err := reports.Look(t.Context(), OfNow, "vg1", "vg2")
+	if err != nil || len(got) != 2 || !got.HasGroup("vg1") || !got.HasGroup("vg2") {
+		t.Errorf("two groups: %v, %v", got, err)
+	}
+	if got, err := reports.Look(t.Context(), OfNow, "vg1", "gone"); fault.ReasonOf(err) != fault.SourceMissing || got != nil {
+		t.Errorf("one group that is there, and one that is not: %v, %v", got, err)
+	}
+	open, err := os.OpenFile(gate, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if _, err := open.WriteString("go on\ngo on\n"); err != nil {
+		t.Fatal(err)
+	}
+	reports.Tool.Patience = time.Minute // the one that hung has to end, and another takes its place
+	if got, err := reports.Look(t.Context(), OfNow, "vg1"); err != nil || !got.HasGroup("") {
+		t.Errorf("when it has ended: %v, %v", got, err)
+	}
+}
+
+// TestGroupsOfAnOwner: a look at some groups is enough only for an owner of whom
+// all groups are known.
+func TestGroupsOfAnOwner(t *testing.T) {
+	owner := object.SessionOwner("a")
+	d := New("0123456789abcdef", nil)
+	d.ours[owner] = []string{"vg2"}
+	if got := d.groups(owner, "vg1"); got != nil {
+		t.Errorf("before all was seen: %v", got)
+	}
+	d.seen = true
+	for _, c := range []struct{ named, want []string }{
+		{nil, []string{"vg2"}},
+		{named([]object.Object{{Spec: object.Volume{Group: "vg1"}}, {Spec: object.Volume{Group: "vg2"}}}), []string{"vg1", "vg2"}},
+		{groupOf("/dev/vg3/coppice.a"), []string{"vg2", "vg3"}},
+		{groupOf(""), []string{"vg2"}},
+	} {
+		if got := d.groups(owner, c.named...); !slices.Equal(got, c.want) {
+			t.Errorf("named %v: %v, want %v", c.named, got, c.want)
+		}
 	}
 }
