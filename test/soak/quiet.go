@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"coppice.dev/status"
+	"coppice.dev/test/built"
 )
 
 // bound is the most that anything may take once it is quiet.
-const bound = 30 * time.Second
+var bound = built.Moment(30 * time.Second)
 
 // until waits until there is nothing wrong any more. It returns what is still
 // wrong when the time is over.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 		todo = append(todo, p)
 	}
 	try := func(todo []*one, parallel int) error {
-		r, err := k.job(todo, parallel, *run, *verbose, *all, *limit)
+		r, err := k.job(ctx, todo, parallel, *run, *verbose, *all, *limit)
 		if err != nil {
 			return err
 		}
@@ -143,6 +144,9 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 	}
 	return 0, nil
 }
+
+// slowness is how many times longer tests wait on an emulated processor.
+const slowness = 4
 
 // most is how many packages are tried again: more do not fail by chance.
 const most = 2
@@ -225,12 +229,18 @@ func place(patterns []string, path string) int {
 var unsafeInNames = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`)
 
 // job is what the machine is to do.
-func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool, limit time.Duration) (machine.Run, error) {
+func (k *kit) job(ctx context.Context, packages []*one, parallel int, run string, verbose, all bool, limit time.Duration) (machine.Run, error) {
 	files, err := k.sources()
 	if err != nil {
 		return machine.Run{}, err
 	}
 	files["commands"] = k.commands()
+	env := []string{built.Variable + "=" + wire.JobRoot + "/commands"}
+	if accel, err := machine.Accel(ctx, k.image, k.guest); err != nil {
+		return machine.Run{}, err
+	} else if accel == machine.AccelTCG {
+		env = append(env, built.Slowness+"="+strconv.Itoa(slowness))
+	}
 	job := wire.Job{Parallel: parallel}
 	// A package that takes too long must have the time to say where it was.
 	spare := limit / 20
@@ -253,7 +263,7 @@ func (k *kit) job(packages []*one, parallel int, run string, verbose, all bool, 
 		}
 		job.Steps = append(job.Steps, wire.Step{
 			Name: p.path, Args: args, Dir: filepath.Join(wire.JobRoot, "src", relative), Timeout: limit - spare,
-			Env: []string{built.Variable + "=" + wire.JobRoot + "/commands"},
+			Env: env,
 		})
 	}
 	return machine.Run{Image: k.image, Guest: k.guest, Job: job, Files: files, Megabytes: 3072}, nil

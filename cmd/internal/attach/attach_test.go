@@ -16,6 +16,7 @@ import (
 
 	"coppice.dev/controller/socket/keeper"
 	"coppice.dev/controller/socket/wire"
+	"coppice.dev/test/built"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const moment = 10 * time.Second
+var moment = built.Moment(10 * time.Second)
 
 // command starts a shell script with a real keeper, in this very namespace.
 func command(t *testing.T, ways Ways, size *wire.Size, script string) *wire.Conn {
