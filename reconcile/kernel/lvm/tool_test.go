@@ -39,6 +39,9 @@ func TestWords(t *testing.T) {
 		"/dev/mapper/control: open failed: No such device":                                   fault.KernelTooOld,
 		"snapshot: Required device-mapper target(s) not detected in your kernel.":            fault.KernelTooOld,
 		"lvcreate: unrecognized option '--nonsense'":                                         fault.SourceUnusable,
+		"Command does not accept option: --stripes 2":                                        fault.SourceUnusable,
+		"Chunk size must be a power of 2 in the range 4K to 512K":                            fault.SourceUnusable,
+		"Thin pool vg0/pool_tdata (253:1) is out of data space":                              fault.NoSpace,
 		"something new": fault.SourceUnusable,
 	} {
 		tool := script(t, "echo \"  WARNING: other things\" >&2; echo '  "+strings.ReplaceAll(said, "'", "'\\''")+"' >&2; exit 5")
