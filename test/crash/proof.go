@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"coppice.dev/test/built"
 	"coppice.dev/test/crash/tracer"
 )
 
@@ -28,7 +29,7 @@ type proof struct {
 
 // limit is the most that all of one point may take: a daemon that hangs is a
 // fault, too.
-const limit = 2 * time.Minute
+var limit = built.Moment(2 * time.Minute)
 
 // faultsKept is how many faults of one part are told before it is given up.
 const faultsKept = 3
@@ -221,7 +222,7 @@ func (h *host) compare(want, what string) error {
 // settled returns the world when it is as wanted, or after a while: the kernel
 // lets go of devices and namespaces in its own time.
 func (h *host) settled(want string) (string, error) {
-	for deadline := time.Now().Add(3 * time.Second); ; {
+	for deadline := time.Now().Add(built.Moment(3 * time.Second)); ; {
 		got, err := h.world()
 		if err != nil || got == want || time.Now().After(deadline) {
 			return got, err

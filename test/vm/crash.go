@@ -38,8 +38,12 @@ func crashCommand(ctx context.Context, args []string) (int, error) {
 		say("crashes of %s: passed before", *kinds)
 		return 0, nil
 	}
+	env, err := k.patience(ctx)
+	if err != nil {
+		return failed, err
+	}
 	step := wire.Step{
-		Name: "crash", Timeout: *limit, Dir: "/",
+		Name: "crash", Timeout: *limit, Dir: "/", Env: env,
 		Args: []string{wire.JobRoot + "/commands/crash", "-daemon", wire.JobRoot + "/commands/coppiced", "-kinds", *kinds, "-most", strconv.Itoa(*most)},
 	}
 	code, began := failed, time.Now()

@@ -145,6 +145,15 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 	return 0, nil
 }
 
+// patience has tests wait longer if the processor is an emulated one.
+func (k *kit) patience(ctx context.Context) (env []string, err error) {
+	accel, err := machine.Accel(ctx, k.image, k.guest)
+	if err != nil || accel != machine.AccelTCG {
+		return nil, err
+	}
+	return []string{built.Slowness + "=" + strconv.Itoa(slowness)}, nil
+}
+
 // slowness is how many times longer tests wait on an emulated processor.
 const slowness = 4
 
@@ -235,12 +244,11 @@ func (k *kit) job(ctx context.Context, packages []*one, parallel int, run string
 		return machine.Run{}, err
 	}
 	files["commands"] = k.commands()
-	env := []string{built.Variable + "=" + wire.JobRoot + "/commands"}
-	if accel, err := machine.Accel(ctx, k.image, k.guest); err != nil {
+	env, err := k.patience(ctx)
+	if err != nil {
 		return machine.Run{}, err
-	} else if accel == machine.AccelTCG {
-		env = append(env, built.Slowness+"="+strconv.Itoa(slowness))
 	}
+	env = append(env, built.Variable+"="+wire.JobRoot+"/commands")
 	job := wire.Job{Parallel: parallel}
 	// A package that takes too long must have the time to say where it was.
 	spare := limit / 20
