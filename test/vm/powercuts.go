@@ -25,7 +25,7 @@ func powercutCommand(ctx context.Context, args []string) (int, error) {
 	flags := flag.NewFlagSet("powercut", flag.ExitOnError)
 	cuts := flags.Int("n", 20, "how many times the power is cut")
 	reboots := flags.Int("reboots", 2, "how many times the machine is started again in order")
-	longest := flags.Duration("longest", 15*time.Second, "how long the load goes on at most before the power is cut")
+	longest := flags.Duration("longest", 15*time.Second, "how long the load goes on at most before the power is cut; four times that on an emulated processor")
 	seed := flags.Uint64("seed", 0, "decides the moments; drawn if 0")
 	fresh := flags.Bool("fresh", false, "run it though it passed before and nothing has changed")
 	keep := flags.String("keep", "", "keep the disk and what was said in this `folder`")
@@ -54,6 +54,11 @@ func powercutCommand(ctx context.Context, args []string) (int, error) {
 		folder = k.work
 	} else if err := os.MkdirAll(folder, 0o755); err != nil {
 		return failed, err
+	}
+	if accel, err := machine.Accel(ctx, k.image, k.guest); err != nil {
+		return failed, err
+	} else if accel == machine.AccelTCG {
+		*longest *= slowness
 	}
 	c := &cutter{kit: k, folder: folder, disk: filepath.Join(folder, "kept.img"), random: rand.New(rand.NewPCG(*seed, 0))}
 	began := time.Now()
@@ -116,11 +121,11 @@ func (c *cutter) start(ctx context.Context, cut time.Duration, phases ...[]strin
 	var job wire.Job
 	for _, phase := range phases {
 		args := append([]string{wire.JobRoot + "/commands/powercut", "-bin", wire.JobRoot + "/commands", "-told", wire.JobRoot + "/told"}, phase...)
-		job.Steps = append(job.Steps, wire.Step{Name: phase[len(phase)-1], Args: args, Timeout: 5 * time.Minute})
+		job.Steps = append(job.Steps, wire.Step{Name: phase[len(phase)-1], Args: args, Timeout: 10 * time.Minute})
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	limit := time.AfterFunc(10*time.Minute, func() { end(errors.New("it took longer than 10 minutes")) })
+	limit := time.AfterFunc(20*time.Minute, func() { end(errors.New("it took longer than 20 minutes")) })
 	defer limit.Stop()
 	var wrong error
 	var line bytes.Buffer
