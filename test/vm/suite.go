@@ -171,7 +171,13 @@ func (k *kit) said(m wire.Message, todo []*one, remember bool) {
 	case m.Hello != nil:
 		say("Linux %s started in %v; %d packages to test", m.Hello.Kernel, m.Hello.Boot.Round(10*time.Millisecond), len(todo))
 	case m.Output != nil:
-		todo[m.Output.Step].output.Write(m.Output.Data)
+		p := todo[m.Output.Step]
+		for line := range bytes.Lines(m.Output.Data) {
+			if bytes.HasPrefix(line, []byte("--- FAIL")) { // the rest follows when the package has ended
+				say("%s: %s", p.path, bytes.TrimSpace(line))
+			}
+		}
+		p.output.Write(m.Output.Data)
 	case m.Done != nil:
 		p := todo[m.Done.Step]
 		p.done = m.Done
