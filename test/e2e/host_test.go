@@ -56,6 +56,10 @@ type host struct {
 
 var moment = built.Moment(15 * time.Second) // the most that anything may take
 
+// resync is how often the daemon looks at every session: often, since that is what
+// most tests wait for, but not so often that an emulated processor does nothing else.
+var resync = moment / 15
+
 func newHost(t *testing.T) *host {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -111,7 +115,7 @@ func (h *host) command(args ...string) *exec.Cmd {
 	if !h.guarded {
 		args = append([]string{"--max-prune", "-1"}, args...)
 	}
-	return exec.Command(bin+"/coppiced", append([]string{"--manifest-dir", h.manifests, "--state-dir", h.state, "--run-dir", h.run, "--resync", "1s"}, args...)...)
+	return exec.Command(bin+"/coppiced", append([]string{"--manifest-dir", h.manifests, "--state-dir", h.state, "--run-dir", h.run, "--resync", resync.String()}, args...)...)
 }
 
 // start starts the daemon and waits until it works.
