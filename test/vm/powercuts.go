@@ -118,10 +118,14 @@ func (c *cutter) start(ctx context.Context, cut time.Duration, phases ...[]strin
 	if err := os.WriteFile(told, c.told.Bytes(), 0o644); err != nil {
 		return err
 	}
+	env, err := c.patience(ctx)
+	if err != nil {
+		return err
+	}
 	var job wire.Job
 	for _, phase := range phases {
 		args := append([]string{wire.JobRoot + "/commands/powercut", "-bin", wire.JobRoot + "/commands", "-told", wire.JobRoot + "/told"}, phase...)
-		job.Steps = append(job.Steps, wire.Step{Name: phase[len(phase)-1], Args: args, Timeout: 10 * time.Minute})
+		job.Steps = append(job.Steps, wire.Step{Name: phase[len(phase)-1], Args: args, Timeout: 10 * time.Minute, Env: env})
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -129,7 +133,7 @@ func (c *cutter) start(ctx context.Context, cut time.Duration, phases ...[]strin
 	defer limit.Stop()
 	var wrong error
 	var line bytes.Buffer
-	err := machine.Run{
+	err = machine.Run{
 		Image: c.image, Guest: c.guest, Job: job, Console: c.console(), Megabytes: 1536,
 		Files: map[string]string{"commands": c.commands(), "told": told},
 		Disks: map[string]string{wire.DiskKept: c.disk},

@@ -26,7 +26,7 @@ func (h host) load(told string, length time.Duration) error {
 	if err := daemon.Start(); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(time.Minute); h.coppice("get", "sessions") != nil; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); h.coppice("get", "sessions") != nil; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("coppiced does not answer: %w", h.coppice("get", "sessions"))
 		}
@@ -80,7 +80,7 @@ func (h host) churn(k kind, before record, stop <-chan struct{}) error {
 			}
 		}
 		alive = append(alive, name)
-		if err := h.coppice("wait", "session/"+name, "--timeout", "2m"); err != nil {
+		if err := h.coppice("wait", "session/"+name, "--timeout", patience.String()); err != nil {
 			return err
 		}
 		for _, session := range alive {
@@ -111,7 +111,7 @@ func (h host) drop(name string) error {
 		return err
 	}
 	fmt.Println("dropped", name)
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		if _, err := os.Stat(kept + "/state/sessions/" + name); os.IsNotExist(err) {
 			return nil
 		}

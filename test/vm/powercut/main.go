@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coppice.dev/test/built"
 )
 
 // The places in the guest. What is below runFolder goes with the power.
@@ -28,6 +30,9 @@ const (
 	runFolder = "/run/coppice"
 	device    = "/dev/disk/by-id/virtio-kept"
 )
+
+// patience is the most that anything may take.
+var patience = built.Moment(2 * time.Minute)
 
 func main() {
 	bin := flag.String("bin", "", "the folder of coppice and coppiced")
@@ -130,7 +135,7 @@ func (h host) sweep() error {
 	if err := sweep.Start(); err != nil {
 		return err
 	}
-	late := time.AfterFunc(2*time.Minute, func() { _ = sweep.Process.Signal(unix.SIGQUIT) })
+	late := time.AfterFunc(patience, func() { _ = sweep.Process.Signal(unix.SIGQUIT) })
 	defer late.Stop()
 	if err := sweep.Wait(); err != nil {
 		return fmt.Errorf("coppiced --once: %w\n%s", err, words.String())
