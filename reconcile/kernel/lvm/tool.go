@@ -102,9 +102,12 @@ func (t *Tool) run(ctx context.Context, group string, words ...string) ([]byte, 
 		if before == nil {
 			break
 		}
-		if time.Since(before.since) > patience {
+		// A long queue is no trouble, as long as each in it ends in time.
+		left := patience - time.Since(before.since)
+		if left <= 0 {
 			return nil, before.overdue()
 		}
+		limit.Reset(left)
 		select {
 		case <-before.ended:
 		case <-limit.C:

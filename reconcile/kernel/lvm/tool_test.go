@@ -94,6 +94,37 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// TestQueue has one command after the other at work in a group, each for a short
+// time: who waits behind all of them for longer than one may take gets his turn.
+func TestQueue(t *testing.T) {
+	tool := script(t, "echo done")
+	tool.Patience = 5 * time.Second
+	began := time.Now()
+	turn := &command{words: []string{"lvcreate"}, ended: make(chan struct{})}
+	if tool.take("vg0", turn) != nil {
+		t.Fatal("somebody else is at work")
+	}
+	go func() {
+		for time.Since(began) < tool.Patience+time.Second {
+			time.Sleep(50 * time.Millisecond) // its work
+			next := &command{words: turn.words, since: time.Now(), ended: make(chan struct{})}
+			tool.mu.Lock()
+			tool.busy["vg0"] = next
+			tool.mu.Unlock()
+			close(turn.ended)
+			turn = next
+		}
+		tool.free("vg0", turn)
+	}()
+	out, err := tool.run(t.Context(), "vg0", "lvcreate")
+	if err != nil || string(out) != "done\n" {
+		t.Errorf("the last of a queue: %q, %v", out, err)
+	}
+	if took := time.Since(began); took < tool.Patience {
+		t.Errorf("it waited %v, too short to say anything", took)
+	}
+}
+
 func TestNotInstalled(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	places := Places
