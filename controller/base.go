@@ -59,6 +59,9 @@ func (c *Controller) base(ctx context.Context, name string) {
 	} else {
 		c.queue.succeeded(k)
 	}
+	if fate == goes && err == nil && len(out.Taken) > 0 && !c.claims.known(name) {
+		c.observer.Happened(Incident{What: Swept, Of: string(classBase)})
+	}
 	for _, session := range c.claims.settled(name, fate, objectsOf(out.World, true), err, retry) {
 		c.queue.renew(sessionKey(session))
 	}

@@ -34,6 +34,8 @@ type Controller struct {
 	Wishes   Wishes
 	// Suspensions are the sessions that are left as they are; nil for none.
 	Suspensions Suspensions
+	// Observer is told what is done; nil for nobody.
+	Observer Observer
 	// Tenants are those whom sessions were begun for; nil if they live for ever.
 	Tenants Tenants
 	// Workers is how many keys are worked on at the same time.
@@ -47,17 +49,20 @@ type Controller struct {
 	// Resync is how often everything is looked at again without a cause.
 	Resync time.Duration
 
-	kernel  reconcile.Kernel
-	layout  layout.Layout
-	queue   *queue
-	claims  *claims
-	links   *links
-	reports *reports
-	ages    *ages
-	guard   *guard
-	passes  *passes
-	turns   *turns
-	tenants Tenants
+	kernel   reconcile.Kernel
+	layout   layout.Layout
+	queue    *queue
+	claims   *claims
+	links    *links
+	reports  *reports
+	ages     *ages
+	guard    *guard
+	passes   *passes
+	turns    *turns
+	tenants  Tenants
+	observer Observer
+	rounds   rounds
+	probe    probe
 
 	mu sync.Mutex
 	// set is what the manifests say, and refs what of it sessions may name.
@@ -106,9 +111,10 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		passes: newPasses(),
 		turns:  newTurns(),
 
-		tenants: eternal{},
-		tended:  map[key]struct{}{},
-		forced:  map[string]int{},
+		tenants:  eternal{},
+		observer: unobserved{},
+		tended:   map[key]struct{}{},
+		forced:   map[string]int{},
 
 		troubles:  map[string]trouble{},
 		withdrawn: map[string]withdrawal{},
@@ -137,6 +143,10 @@ func (c *Controller) start(ctx context.Context) *pool {
 	if c.Tenants != nil {
 		c.tenants = c.Tenants
 	}
+	if c.Observer != nil {
+		c.observer, c.queue.observer = c.Observer, c.Observer
+		c.kernel = timed{c.kernel, c.Observer}
+	}
 	c.guard.most = c.MaxPrune
 	workers := &pool{queue: c.queue, look: c.look}
 	workers.start(ctx, max(1, c.Workers))
@@ -144,8 +154,8 @@ func (c *Controller) start(ctx context.Context) *pool {
 	return workers
 }
 
-// look takes one pass over whatever the key names.
-func (c *Controller) look(ctx context.Context, k key) {
+// look takes one pass over whatever the key names, which has waited for it.
+func (c *Controller) look(ctx context.Context, k key, waited time.Duration) {
 	c.mu.Lock()
 	c.tended[k] = struct{}{}
 	c.mu.Unlock()
@@ -155,7 +165,7 @@ func (c *Controller) look(ctx context.Context, k key) {
 	}
 	defer done()
 	ctx, end := c.passes.begin(ctx, k)
-	defer end()
+	defer func() { c.observer.Passed(string(k.class), waited, end()) }()
 	switch k.class {
 	case classSession:
 		c.session(ctx, k.name)

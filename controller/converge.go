@@ -19,7 +19,8 @@ import (
 
 // converge makes the session's own objects, and tells what came of it.
 func (p *pass) converge(ctx context.Context, result compile.Result, bases answer) {
-	before := p.world
+	_, p.stood = p.world.Find(object.At(object.GroupRoot, "namespace"))
+	p.was = p.report.usable()
 	if left, err := p.leaves(result, bases); err != nil {
 		p.looked(false)
 		p.fail(err)
@@ -29,6 +30,7 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 	}
 	if p.begun {
 		p.report.event(status.EventNormal, reasonAdmitted, p.admission())
+		p.observer.Happened(Incident{What: Admitted, Of: string(classSession)})
 		p.notReady(status.Note{Reason: reasonProvisioning, Message: "it is being made"})
 	}
 	begun := time.Now()
@@ -38,7 +40,7 @@ func (p *pass) converge(ctx context.Context, result compile.Result, bases answer
 	}
 	p.looked(p.certain(result.Objects, out.Held, err))
 	if err == nil {
-		p.happened(before, out.Taken, time.Since(begun))
+		p.happened(out.Taken, time.Since(begun))
 		err = heldFault(out.Held)
 	}
 	if err == nil {
@@ -137,20 +139,21 @@ func (p *pass) notReady(note status.Note) {
 func (p *pass) stepEnds(s plan.Step, err error) {
 	if err != nil {
 		p.report.stumbles(string(s.ID.Address))
+	} else {
+		p.mends(s)
 	}
 	p.report.log.V(1).Info("Step", "operation", s.Op, "address", s.ID.Address, "why", s.Reason, "failed", err != nil)
 	p.report.begin("Observe", "")
 }
 
 // happened tells what the steps were for.
-func (p *pass) happened(before object.World, taken []plan.Step, took time.Duration) {
+func (p *pass) happened(taken []plan.Step, took time.Duration) {
 	if len(taken) == 0 {
 		return
 	}
-	_, stood := before.Find(object.At(object.GroupRoot, "namespace"))
 	reason := reasonRepaired
 	switch amendsHome := func(s plan.Step) bool { return s.Op == plan.Amend && s.Kind() == object.KindHome }; {
-	case p.begun || !stood:
+	case p.begun || !p.stood:
 		p.report.event(status.EventNormal, reasonCreated, fmt.Sprintf("%s in %s", count(creations(taken)), took.Round(time.Millisecond)))
 		return
 	case slices.ContainsFunc(taken, amendsHome):

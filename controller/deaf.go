@@ -39,6 +39,8 @@ const (
 	ReasonTrash = "TrashStays"
 	// ReasonSocket is that of a socket by which nobody can be let in.
 	ReasonSocket = "NoSocket"
+	// ReasonMetrics is that of a listener at which nobody can look at metrics.
+	ReasonMetrics = "NoMetrics"
 )
 
 // Trouble says what is wrong with a file or folder of the controller's own, or by

@@ -37,6 +37,10 @@ func (p *pass) sweep(ctx context.Context) {
 	}
 	if orphan {
 		p.report.event(status.EventNormal, reasonSwept, why)
+		p.observer.Happened(Incident{What: Swept, Of: string(classSession)})
+	}
+	if !p.record.Expired { // else that was told
+		p.observer.Happened(Incident{What: Ended, Of: string(classSession), Reason: p.ending(orphan)})
 	}
 	if p.queue.once { // who runs for long would gather them without end
 		p.mu.Lock()
@@ -55,6 +59,9 @@ func (p *pass) recreate(ctx context.Context, why string) {
 	}
 	if !p.unmake(ctx, nil, reasonRecreating, why) {
 		return
+	}
+	if !p.record.Expired {
+		p.observer.Happened(Incident{What: Ended, Of: string(classSession), Reason: EndedRecreated})
 	}
 	p.handOn(p.claims.release(p.name))
 	p.looked(true)
@@ -117,6 +124,7 @@ func (p *pass) expire(ctx context.Context) {
 	p.looked(true)
 	if !was {
 		p.report.event(status.EventNormal, status.ReasonExpired, why)
+		p.observer.Happened(Incident{What: Ended, Of: string(classSession), Reason: p.lapse()})
 	}
 	p.next = 0
 	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: status.Note{

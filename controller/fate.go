@@ -60,6 +60,13 @@ func (c *claims) resting(forsake bool) []string {
 	return list
 }
 
+// known reports whether any session of this process's time has claimed a base.
+func (c *claims) known(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bases[key] != nil
+}
+
 // wanted reports whether any session claims a base.
 func (c *claims) wanted(key string) bool {
 	c.mu.Lock()

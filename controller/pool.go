@@ -17,7 +17,7 @@ const mostHelpers = 64
 // pool works on the keys of a queue.
 type pool struct {
 	queue *queue
-	look  func(context.Context, key)
+	look  func(context.Context, key, time.Duration)
 
 	group sync.WaitGroup
 	mu    sync.Mutex
@@ -38,11 +38,11 @@ func (p *pool) start(ctx context.Context, n int) {
 // taken its place.
 func (p *pool) worker(ctx context.Context) {
 	for {
-		k, ok := p.queue.next()
+		k, waited, ok := p.queue.next()
 		if !ok {
 			return
 		}
-		replaced := p.one(ctx, k)
+		replaced := p.one(ctx, k, waited)
 		p.queue.done(k)
 		if replaced {
 			return
@@ -52,13 +52,13 @@ func (p *pool) worker(ctx context.Context) {
 
 // one looks at one key, and reports whether another worker was begun because
 // that took so long.
-func (p *pool) one(ctx context.Context, k key) (replaced bool) {
+func (p *pool) one(ctx context.Context, k key, waited time.Duration) (replaced bool) {
 	if ctx.Err() != nil {
 		return false // what is still in the queue is for the next start
 	}
 	begun := make(chan bool, 1)
 	timer := time.AfterFunc(slow, func() { begun <- p.lend(ctx) })
-	p.look(ctx, k)
+	p.look(ctx, k, waited)
 	if timer.Stop() {
 		return false
 	}

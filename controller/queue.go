@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
+
+	"coppice.dev/reconcile/fault"
 )
 
 // The pauses after a failure: twice as long each time, up to the longest, less up
@@ -27,6 +29,8 @@ type queue struct {
 	pauses workqueue.TypedRateLimiter[key]
 	// once leaves out everything that is to come later: what fails has failed.
 	once bool
+	// observer is told of failures.
+	observer Observer
 
 	mu sync.Mutex
 	// failed are the keys whose last pass failed.
@@ -34,7 +38,7 @@ type queue struct {
 }
 
 func newQueue(once bool) *queue {
-	s := &store{idle: make(chan struct{})}
+	s := &store{idle: make(chan struct{}), waited: map[key]time.Duration{}}
 	return &queue{
 		work: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[key]{
 			Queue: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[key]{Queue: s}),
@@ -43,6 +47,8 @@ func newQueue(once bool) *queue {
 		pauses: workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstPause, longestPause),
 		once:   once,
 		failed: map[key]error{},
+
+		observer: unobserved{},
 	}
 }
 
@@ -93,6 +99,7 @@ func (q *queue) failedWith(k key, err error) time.Duration {
 	q.mu.Lock()
 	q.failed[k] = err
 	q.mu.Unlock()
+	q.observer.Happened(Incident{What: Failed, Of: string(k.class), Reason: string(fault.ReasonOf(err))})
 	pause := q.pauses.When(k)
 	// Those that failed together, since too much was asked at once, must not all
 	// come back together.
@@ -108,11 +115,14 @@ func (q *queue) failures() map[key]error {
 	return maps.Clone(q.failed)
 }
 
-// next waits for a key; the caller must give it back by done. It returns false
-// when the queue is closed.
-func (q *queue) next() (key, bool) {
+// next waits for a key, and tells how long that has waited; the caller must give it
+// back by done. It returns false when the queue is closed.
+func (q *queue) next() (k key, waited time.Duration, ok bool) {
 	k, closed := q.work.Get()
-	return k, !closed
+	if closed {
+		return k, 0, false
+	}
+	return k, q.store.taken(k), true
 }
 
 // done gives a key back.
@@ -133,11 +143,20 @@ func (q *queue) close() { q.work.ShutDown() }
 // Len and Pop under its own lock, so nothing here may call the work queue.
 type store struct {
 	mu   sync.Mutex
-	keys []key
+	keys []waiting
+	// waited is how long a key did that a worker has just taken, which it was last.
+	waited map[key]time.Duration
+	last   time.Time
 	// out counts the keys that workers have.
 	out int
 	// idle is closed, and replaced, each time there is nothing to do.
 	idle chan struct{}
+}
+
+// waiting is a key that waits for a worker, and since when.
+type waiting struct {
+	key   key
+	since time.Time
 }
 
 // Touch implements workqueue.Queue.
@@ -147,7 +166,7 @@ func (s *store) Touch(key) {}
 func (s *store) Push(k key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys = append(s.keys, k)
+	s.keys = append(s.keys, waiting{k, time.Now()})
 }
 
 // Len implements workqueue.Queue.
@@ -161,10 +180,35 @@ func (s *store) Len() int {
 func (s *store) Pop() key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.keys[0]
+	next, now := s.keys[0], time.Now()
 	s.keys = s.keys[1:]
 	s.out++
-	return k
+	s.waited[next.key], s.last = now.Sub(next.since), now
+	return next.key
+}
+
+// taken returns how long a key has waited that a worker has just taken.
+func (s *store) taken(k key) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waited := s.waited[k]
+	delete(s.waited, k)
+	return waited
+}
+
+// pace returns how many keys wait, for how long the first of them has, and how long
+// ago a worker took one; the time since anything was in the queue, if none ever did.
+func (s *store) pace() (depth int, oldest, last time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.keys) == 0 {
+		return 0, 0, 0
+	}
+	oldest = time.Since(s.keys[0].since)
+	if s.last.IsZero() {
+		return len(s.keys), oldest, oldest
+	}
+	return len(s.keys), oldest, time.Since(s.last)
 }
 
 func (s *store) back() {

@@ -25,6 +25,9 @@ type report struct {
 
 	mu   sync.Mutex
 	file status.File
+	// fresh is when it was first seen, if no daemon knew of it before and it was not
+	// ready yet; else zero.
+	fresh time.Time
 	// written is when the file was last written.
 	written time.Time
 	// later writes what a throttled change left unwritten; nil if nothing is.
@@ -58,6 +61,22 @@ func (r *report) stumbled(address string) bool {
 	defer r.mu.Unlock()
 	s := r.file.Status
 	return r.stumble == address && s.NextRetry != nil && s.ObservedGeneration == r.file.Metadata.Generation
+}
+
+// first tells how long ago the object was first seen, if that was not asked before:
+// it is ready for the first time.
+func (r *report) first() (took time.Duration, is bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since := r.fresh
+	r.fresh = time.Time{}
+	return time.Since(since), !since.IsZero()
+}
+
+// usable reports whether the object could be used when it was last told of.
+func (r *report) usable() bool {
+	ready := r.now().Status.Condition(status.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue
 }
 
 // tell changes the status and writes it.
@@ -240,6 +259,9 @@ func (r *reports) of(k key) *report {
 	}
 	file.Status.Step, file.Status.NextRetry = nil, nil // of a daemon that is no more
 	made := &report{writer: r.writer, outage: r.outage, log: r.log.WithValues(string(k.class), k.name), file: file}
+	if !there {
+		made.fresh = time.Now()
+	}
 	r.all[k] = made
 	return made
 }

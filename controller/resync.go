@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"coppice.dev/reconcile/object"
@@ -33,6 +34,7 @@ func (c *Controller) attend(ctx context.Context) {
 // is left of, and what labels in the world name. Looking for labels may take
 // time, so that comes last, and the keys before it do not wait for it.
 func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
+	begun := time.Now()
 	set, _ := c.manifestsNow()
 	visited := map[key]struct{}{}
 	pass := func(k key) {
@@ -91,4 +93,33 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 	if freed {
 		c.freed()
 	}
+	if ctx.Err() == nil {
+		c.rounds.ended(begun, err)
+	}
+}
+
+// rounds knows when everything was looked for last.
+type rounds struct {
+	mu sync.Mutex
+	// at is when the last round ended that was complete, and took how long it took.
+	at   time.Time
+	took time.Duration
+	// failed counts those that were not.
+	failed int
+}
+
+func (r *rounds) ended(begun time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.failed++
+		return
+	}
+	r.at, r.took = time.Now(), time.Since(begun)
+}
+
+func (r *rounds) last() (at time.Time, took time.Duration, failed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at, r.took, r.failed
 }

@@ -34,6 +34,13 @@ type pass struct {
 	record compile.Record
 	// begun is set when the session is admitted in this pass.
 	begun bool
+	// stood is set if its root was there before it was converged, and was if it could be
+	// used then, as far as was told.
+	stood, was bool
+	// changing is set when its home is changed: what is done then was asked for.
+	changing bool
+	// mended are the objects that were put right, which others had broken.
+	mended map[object.Address]bool
 	// unready is set when a step was begun during which it cannot be used.
 	unready bool
 	// blockers are those in the way, and advice is what to do about it.
@@ -294,6 +301,11 @@ func (p *pass) blame(err error) {
 // tell writes a verdict and all else that is known of the session.
 func (p *pass) tell(v status.Verdict, retry time.Time) {
 	p.report.end()
+	if v.Ready == metav1.ConditionTrue {
+		if took, first := p.report.first(); first {
+			p.observer.Happened(Incident{What: Begun, Of: string(classSession), Took: took})
+		}
+	}
 	v.UpToDate, v.UpToDateNote = p.drift.status, p.drift.note
 	if p.paused != "" && v.Suspended == nil {
 		v.Suspended = &status.Note{Reason: status.ReasonSuspended, Message: p.advised()}

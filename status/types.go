@@ -36,6 +36,11 @@ const (
 	Expired      Phase = "Expired"      // its time to live is over; only its manifest is left
 )
 
+// Phases returns all phases.
+func Phases() []Phase {
+	return []Phase{Pending, Provisioning, Ready, Degraded, Terminating, Failed, Suspended, Expired}
+}
+
 // The condition types.
 const (
 	// ConditionReady is True when commands may be run in a session, or when a

@@ -76,7 +76,7 @@ func listenAt(folder, path string) (*net.UnixListener, error) {
 			return nil, err
 		}
 		defer held.Close()
-		address = filepath.Join("/proc/self/fd", strconv.Itoa(int(held.Fd())), wire.SocketName)
+		address = filepath.Join("/proc/self/fd", strconv.Itoa(int(held.Fd())), filepath.Base(path))
 	}
 	return net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: address})
 }

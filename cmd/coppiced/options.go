@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"coppice.dev/cmd/internal/monitor"
 	"coppice.dev/controller"
 	"coppice.dev/reconcile/layout"
 )
@@ -34,6 +35,11 @@ type options struct {
 	maxPrune     int
 	socketMode   uint32
 	socketGroup  string
+
+	metricsListen  []string
+	metricsRemote  bool
+	measureUppers  time.Duration
+	metricsAddress []monitor.Address // what metricsListen says
 }
 
 func (o *options) register(flags *pflag.FlagSet) {
@@ -53,6 +59,10 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.maxPrune, "max-prune", controller.DefaultMaxPrune,
 		"how many of a folder's sessions may go at the same time without asking, if they are more than half of them; -1 for any number")
 	flags.DurationVar(&o.keepUnpacked, "keep-unpacked", time.Hour, "how long an archive that a Chroot names stays unpacked when no session stands on it; 0 is not at all")
+	flags.StringArrayVar(&o.metricsListen, "metrics-listen", nil,
+		"where metrics, /healthz, /readyz and a page to look at are served: 127.0.0.1:9754, or unix:/run/coppice/metrics.sock; may be given more than once (default nowhere)")
+	flags.BoolVar(&o.metricsRemote, "metrics-allow-remote", false, "let --metrics-listen be an address that other machines can reach, without a password or encryption")
+	flags.DurationVar(&o.measureUppers, "measure-uppers", time.Hour, "how often what sessions hold on disk is added up, slowly, while somebody reads the metrics; 0 is never")
 	flags.DurationVar(&o.resync, "resync", 45*time.Second, "how often everything is looked at again without a cause")
 }
 
@@ -91,6 +101,16 @@ func (o *options) complete() error {
 	}
 	if o.resync < time.Second {
 		return fmt.Errorf("--resync %s: at least 1s", o.resync)
+	}
+	for _, text := range o.metricsListen {
+		address, err := monitor.Parse(text, o.metricsRemote)
+		if err != nil {
+			return fmt.Errorf("--metrics-listen %w", err)
+		}
+		o.metricsAddress = append(o.metricsAddress, address)
+	}
+	if o.measureUppers < 0 {
+		return fmt.Errorf("--measure-uppers %s: want a time, or 0 for never", o.measureUppers)
 	}
 	if o.keepUnpacked < 0 {
 		return fmt.Errorf("--keep-unpacked %s: want a time, or 0 for not at all", o.keepUnpacked)

@@ -40,11 +40,13 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 		return err
 	}
 	l := o.layout()
+	look := newLookout(&o, log)
 	var c *controller.Controller // set before anything can report to it
 	k, err := kernel.Open(kernel.Config{
 		Layout:   l,
 		Progress: func(id object.ID, done, total int64) { c.Progress(id, done, total) },
 		GivenUp: func(id object.ID, err error) {
+			look.metrics.GivenUp()
 			log.Error(err, "Undoing a hook failed for the last time; going on without", "object", id.String())
 		},
 	})
@@ -73,7 +75,8 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	c.Suspensions = manifests.Suspensions{Folder: l.Suspensions()}
 	lines := &lifeline.Lines{}
 	defer lines.Close()
-	source := o.source(c, log)
+	look.watch(c, k)
+	source := o.source(c, log, look)
 	h := newHost(c, k, source.Dropped)
 	c.Tenants = tenants{lines, h}
 	log.Info("Starting", "version", version.Number(), "state", o.stateDir, "run", o.runDir, "manifests", o.manifestDirs)
@@ -88,8 +91,8 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	if listener == nil {
 		listener = door.open()
 	}
-	server := &socket.Server{Host: h, Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log}
-	return serve(ctx, c, k, source, log, func(ctx context.Context) { door.keep(ctx, server, listener) })
+	server := &socket.Server{Host: h, Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log, Decided: look.metrics.Decided}
+	return serve(ctx, c, k, source, log, look, func(ctx context.Context) { door.keep(ctx, server, listener) })
 }
 
 // resolve makes the folders and takes links out of their paths: the kernel tells
@@ -123,12 +126,16 @@ func (o *options) resolve() error {
 }
 
 // source returns the watched folders.
-func (o *options) source(c *controller.Controller, log logr.Logger) *manifests.Source {
+func (o *options) source(c *controller.Controller, log logr.Logger, look *lookout) *manifests.Source {
 	s := &manifests.Source{
-		OnChange: c.Changed,
-		Resync:   o.resync,
+		OnChange: func(set manifests.Set, changed []manifests.Key) {
+			c.Changed(set, changed)
+			look.changed(set)
+		},
+		Resync: o.resync,
 		OnTrouble: func(err error) {
 			c.Deaf(err)
+			look.hears(hearsManifests, err == nil)
 			if err != nil {
 				log.Error(err, "Manifests are found late")
 			} else {
@@ -182,15 +189,16 @@ func (o *options) convergeOnce(ctx context.Context, c *controller.Controller, k 
 }
 
 // serve converges until the context ends.
-func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, log logr.Logger, answer func(context.Context)) error {
+func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, source *manifests.Source, log logr.Logger, look *lookout, answer func(context.Context)) error {
 	var others sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	defer others.Wait()
 	defer cancel()
 	source.Refresh() // so that the controller knows what is wanted when it starts
 	others.Go(func() { source.Run(ctx) })
-	others.Go(func() { hear(ctx, k, c, log) })
-	others.Go(func() { attend(ctx, k, c, log) })
+	others.Go(func() { hear(ctx, k, c, log, look) })
+	others.Go(func() { attend(ctx, k, c, log, look) })
+	others.Go(func() { look.keep(ctx) })
 	others.Go(func() { k.WatchVolumes(ctx, c.Touch) })
 	others.Go(func() { answer(ctx) })
 	others.Go(func() {
@@ -201,7 +209,7 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 			}
 		})
 	})
-	others.Go(func() { watchdog(ctx, log, func() bool { return true }) })
+	others.Go(func() { watchdog(ctx, log, func() bool { return look.alive(ctx) }) })
 	notify(log, daemon.SdNotifyReady)
 	notifyStatus(log, "converging")
 	err := c.Run(ctx)
@@ -211,15 +219,18 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 }
 
 // hear passes on what the kernel tells of mounts.
-func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger) {
+func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger, look *lookout) {
 	for ctx.Err() == nil {
+		look.hears(hearsMounts, true)
 		polling := func(err error) {
+			look.polls()
 			log.Info("Drift is heard of by polling mount tables, since there are no events of mounts", "cause", err.Error())
 		}
 		err := drift.Watcher{Layout: k.Layout(), Polling: polling}.Run(ctx, c.Touch)
 		if err == nil {
 			return
 		}
+		look.hears(hearsMounts, false)
 		log.Error(fault.Known(err), "Not told of drift; sessions are looked at from time to time instead")
 		select {
 		case <-ctx.Done():
@@ -229,12 +240,14 @@ func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log l
 }
 
 // attend passes on who comes and goes.
-func attend(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger) {
+func attend(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger, look *lookout) {
 	for ctx.Err() == nil {
+		look.hears(hearsLeases, true)
 		err := k.Leases().Watch(ctx, func(session string) { c.Touch(object.SessionOwner(session)) })
 		if err == nil {
 			return
 		}
+		look.hears(hearsLeases, false)
 		log.Error(fault.Known(err), "Not told of who comes and goes; sessions are looked at from time to time instead")
 		select {
 		case <-ctx.Done():

@@ -91,6 +91,8 @@ type Server struct {
 	// People looks people up.
 	People People
 	Log    logr.Logger
+	// Decided is told of each decision who may do what; nil for nobody.
+	Decided func(what string, granted bool)
 	// Keep starts a keeper; keeper.Start but in tests.
 	Keep func(conn, namespace *os.File, order keeper.Order) (*os.Process, error)
 
@@ -120,6 +122,9 @@ func (s *Server) Serve(ctx context.Context, listener *net.UnixListener) error {
 	}
 	if s.identify == nil {
 		s.identify = lookAt
+	}
+	if s.Decided == nil {
+		s.Decided = func(string, bool) {}
 	}
 	server := &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,

@@ -43,6 +43,7 @@ func (s *Server) decide(ctx context.Context, r access.Request) error {
 		}
 	}
 	err := access.Decide(r)
+	s.Decided(string(r.What), err == nil)
 	line := s.Log.WithName("access").WithValues("who", r.Who.String(), "what", string(r.What), "session", r.Session, "chroot", r.Chroot)
 	if r.Source {
 		line = line.WithValues("source", true)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ func (k *Kernel) Usage(seen object.Observed) int64 {
 	if !slices.Contains([]object.Kind{object.KindUpper, object.KindTree}, seen.Kind) {
 		return 0
 	}
-	return usage(seen.Name)
+	return usage(context.Background(), seen.Name)
 }
 
 // Trash returns the names of what is in the trash, and how much of the disk that
@@ -31,14 +32,14 @@ func (k *Kernel) Trash() ([]string, int64) {
 	var size int64
 	for _, e := range entries {
 		names = append(names, e.Name())
-		size += usage(filepath.Join(k.layout.Trash(), e.Name()))
+		size += usage(context.Background(), filepath.Join(k.layout.Trash(), e.Name()))
 	}
 	return names, size
 }
 
 // usage adds up what is below a path, on its own file system, and without a word
-// about what cannot be looked at: it is a figure for people.
-func usage(path string) int64 {
+// about what cannot be looked at: it is a figure for people. It ends with the context.
+func usage(ctx context.Context, path string) int64 {
 	var top unix.Stat_t
 	if unix.Lstat(path, &top) != nil {
 		return 0
@@ -46,6 +47,9 @@ func usage(path string) int64 {
 	var sum int64
 	linked := map[uint64]bool{}
 	_ = filepath.WalkDir(path, func(at string, e fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return fs.SkipAll
+		}
 		var st unix.Stat_t
 		if err != nil || unix.Lstat(at, &st) != nil {
 			return nil //nolint:nilerr // what is gone or cannot be read counts nothing

@@ -29,6 +29,14 @@ const (
 	KindHook      Kind = "Hook"
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		KindHome, KindImage, KindSnapshot, KindVolume, KindDisk, KindTree, KindUpper,
+		KindNamespace, KindMount, KindProcesses, KindView, KindFile, KindHook,
+	}
+}
+
 // Spec is what an object is to be made with: one plain struct a kind.
 type Spec interface {
 	// Kind returns the kind of object this makes.

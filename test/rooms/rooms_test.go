@@ -33,6 +33,9 @@ var rules = []struct {
 	{room: "reconcile", never: []string{module + "manifests", module + "controller", module + "status", "sigs.k8s.io/yaml", "k8s.io/client-go/", "github.com/fsnotify/"}, why: "the reconciler knows no files of YAML, no queues, no sockets"},
 	{room: "controller/socket", never: []string{module + "reconcile/kernel/", module + "reconcile/plan", module + "cmd/"}, why: "the socket knows of sockets and processes; what the rest of the daemon does it asks for"},
 	{room: "controller", but: "controller/socket", never: []string{module + "reconcile/kernel/", "golang.org/x/sys/", "os/exec", "syscall"}, why: "the controller makes no system call on storage"},
+	{room: "controller", but: "controller/metrics", never: []string{"github.com/prometheus/"}, why: "who looks at the controller counts for himself what it tells"},
+	{room: "controller/metrics", never: []string{"net/http", module + "manifests", module + "cmd/", module + "controller/socket", "github.com/prometheus/client_golang/prometheus/promhttp"}, why: "metrics are counted there, and served elsewhere"},
+	{room: "cmd/internal/monitor", never: []string{module + "reconcile/", module + "manifests", module + "controller/metrics"}, why: "who serves what there is to look at is given it"},
 }
 
 func TestRooms(t *testing.T) {

@@ -107,3 +107,12 @@ func bound() ([]string, error) {
 	}
 	return devices, nil
 }
+
+// Bound returns how many loop devices are bound to something, whosoever they are.
+func Bound() (int, error) {
+	devices, err := bound()
+	if err != nil {
+		return -1, err
+	}
+	return len(devices), nil
+}

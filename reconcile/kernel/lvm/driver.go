@@ -38,6 +38,8 @@ type Driver struct {
 	ours map[object.Owner][]string
 	// seen is set when all volumes were looked at once: ours lacks none since.
 	seen bool
+	// figures are what the watch found last.
+	figures Figures
 	// some is told when there is one.
 	some chan struct{}
 }

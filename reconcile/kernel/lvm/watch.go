@@ -36,6 +36,7 @@ func (d *Driver) Watch(ctx context.Context, touch func(object.Owner)) {
 		if err != nil {
 			continue // of which the sessions tell, that are looked at for something
 		}
+		d.figure(all)
 		now := conditions(d.own(all), all)
 		for _, owner := range changed(known, now) {
 			touch(owner)
