@@ -89,9 +89,10 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck; that the schemas 
 CRDGEN = $(TOOLS)/controller-gen crd:generateEmbeddedObjectMeta=false paths=./spec/schema/kinds
 
 .PHONY: generate
-generate: $(TOOLS)/controller-gen ## make the schemas of the Go types
+generate: $(TOOLS)/controller-gen ## make the schemas of the Go types, and the reference of metrics
 	$(CRDGEN) output:crd:dir=spec/schema/crd
 	$(GO) run ./spec/schema/generate spec/schema
+	$(GO) run ./controller/metrics/generate docs/metrics.md
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME
@@ -142,6 +143,8 @@ install: build ## install below DESTDIR and PREFIX
 	install -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/coppiced.socket
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/schemas spec/schema/json/*.json
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/crds spec/schema/crd/*.yaml
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/prometheus packaging/prometheus/*.yaml
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/grafana packaging/grafana/*.json
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/coppice/examples
 	for f in docs/examples/*.yaml; do sed '1s,../../spec/schema/json/,$(PREFIX)/share/coppice/schemas/,' "$$f" \
 	> $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/"$${f##*/}"; done

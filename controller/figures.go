@@ -218,7 +218,7 @@ func (c *Controller) Unready() []string {
 	}
 	for _, path := range slices.Sorted(maps.Keys(set.Folders)) {
 		if problem := set.Folders[path]; problem != "" {
-			lines = append(lines, problem)
+			lines = append(lines, path+": "+problem)
 		}
 	}
 	if len(set.Folders) == 0 {

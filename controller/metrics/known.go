@@ -82,9 +82,9 @@ var known = []entry[controller.Figures]{
 		func(f controller.Figures, s set) { s(float64(f.Unwritten)) }},
 	{Definition{"coppice_resync_timestamp_seconds", Gauge, "When everything was last looked for without a cause.", nil},
 		func(f controller.Figures, s set) { s(stamp(f.Round)) }},
-	{Definition{"coppice_resync_duration_seconds", Gauge, "How long that took.", nil},
+	{Definition{"coppice_resync_duration_seconds", Gauge, "How long the last look for everything took.", nil},
 		func(f controller.Figures, s set) { s(f.RoundTook.Seconds()) }},
-	{Definition{"coppice_resync_failures_total", Counter, "How often it failed. Bases that nobody wants stay until it works.", nil},
+	{Definition{"coppice_resync_failures_total", Counter, "How often looking for everything failed. Bases that nobody wants stay until it works.", nil},
 		func(f controller.Figures, s set) { s(float64(f.RoundsFailed)) }},
 }
 

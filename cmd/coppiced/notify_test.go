@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-logr/logr"
+)
+
+// TestWatchdog: the service manager hears nothing as long as the work does not go on.
+func TestWatchdog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "2000")
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan bool)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watchdog(ctx, logr.Discard(), func() bool {
+			select {
+			case is := <-asked:
+				return is
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	for range 3 {
+		asked <- false
+	}
+	asked <- true
+	text := make([]byte, 100)
+	if n, err := manager.Read(text); err != nil || string(text[:n]) != "WATCHDOG=1" {
+		t.Errorf("it is told %q, %v", text[:n], err)
+	}
+	asked <- false // and the word was for the one time that it was alive
+	cancel()
+	<-done
+	if err := manager.Close(); err != nil {
+		t.Error(err)
+	}
+}
