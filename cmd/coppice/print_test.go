@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"coppice.dev/spec"
+	"coppice.dev/cmd/internal/branches"
 	"coppice.dev/status"
 )
 
@@ -79,7 +80,7 @@ func TestTree(t *testing.T) {
 	other := session("b", status.Ready, "True", "Converged", "")
 	other.Status.Objects = f.Status.Objects[:1]
 	var out strings.Builder
-	printTree(&out, sessionTree(f, sharers([]status.File{f, other}, "a")))
+	printTree(&out, f, branches.Of(f, branches.Sharers([]status.File{f, other}, "a")))
 	check(t, out.String(), `
 session/a  Ready
 ├─ base/bc1b  shared with b

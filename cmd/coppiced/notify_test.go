@@ -37,14 +37,14 @@ func TestWatchdog(t *testing.T) {
 		asked <- false
 	}
 	asked <- true
-	text := make([]byte, 100)
-	if n, err := manager.Read(text); err != nil || string(text[:n]) != "WATCHDOG=1" {
-		t.Errorf("it is told %q, %v", text[:n], err)
-	}
-	asked <- false // and the word was for the one time that it was alive
+	asked <- false // by now it has told of the time before
 	cancel()
 	<-done
-	if err := manager.Close(); err != nil {
-		t.Error(err)
+	notify(logr.Discard(), "END=1")
+	text := make([]byte, 100)
+	for _, want := range []string{"WATCHDOG=1", "END=1"} {
+		if n, err := manager.Read(text); err != nil || string(text[:n]) != want {
+			t.Errorf("it is told %q, %v, want %q", text[:n], err, want)
+		}
 	}
 }
