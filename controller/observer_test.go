@@ -235,3 +235,39 @@ func TestHungWorkers(t *testing.T) {
 		}
 	})
 }
+
+// TestNews: who waits hears of the next change, and of nothing at rest.
+func TestNews(t *testing.T) {
+	bubble(t, func(r *room) {
+		r.write("all.yaml", directory("bookworm"), session("a", "bookworm"))
+		r.wait(time.Minute)
+		told := func(news <-chan struct{}) bool {
+			select {
+			case <-news:
+				return true
+			default:
+				return false
+			}
+		}
+		news := r.controller.News()
+		r.wait(10 * time.Second)
+		if told(news) {
+			t.Error("something is told at rest")
+		}
+		r.write("b.yaml", session("b", "bookworm"))
+		if !told(news) {
+			t.Error("a new session is no news")
+		}
+		news = r.controller.News()
+		r.remove("b.yaml")
+		if !told(news) {
+			t.Error("that a session is gone is no news")
+		}
+		if _, there := r.controller.Status("Session", "a"); !there {
+			t.Error("a session is not there")
+		}
+		if _, there := r.controller.Status("Session", "b"); there {
+			t.Error("a session is still there that is gone")
+		}
+	})
+}

@@ -7,8 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"coppice.dev/spec"
 	"coppice.dev/cmd/internal/branches"
+	"coppice.dev/spec"
 	"coppice.dev/status"
 )
 

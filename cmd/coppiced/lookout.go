@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"coppice.dev/cmd/internal/monitor"
+	"coppice.dev/cmd/internal/monitor/page"
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/controller"
 	"coppice.dev/controller/metrics"
@@ -123,7 +124,13 @@ func (l *lookout) keep(ctx context.Context) {
 	if len(l.options.metricsAddress) == 0 {
 		return
 	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "this host"
+	}
+	shown := &page.Page{Source: l.controller, Host: name, Version: version.Number()}
 	server := &monitor.Server{
+		Page:    shown.Handler(),
 		Metrics: l.metrics.Gatherer(), Own: l.metrics.Registerer(),
 		Alive: l.controller.Alive, Unready: l.controller.Unready, Log: l.log.WithName("metrics"),
 	}

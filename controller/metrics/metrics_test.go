@@ -41,7 +41,7 @@ func full() *Metrics {
 			Phases:   map[string]map[status.Phase]int{"Session": {status.Ready: 7, status.Failed: 1}},
 			NotReady: map[string]int{"NoSpace": 1}, Longest: time.Minute, Outdated: map[string]int{"DeletionHeld": 2}, Drifted: 1,
 			Leases: 3, Strays: 2, Occupied: 2, Objects: map[string]int{"Mount": 40}, Bases: map[string]int{controller.BaseInUse: 2},
-			Pace: controller.Pace{Waiting: 5, Oldest: time.Second, Working: 4, Hanging: 1, Longest: 40 * time.Second, Workers: 4, Failing: map[string]int{"session": 1}},
+			Pace:      controller.Pace{Waiting: 5, Oldest: time.Second, Working: 4, Hanging: 1, Longest: 40 * time.Second, Workers: 4, Failing: map[string]int{"session": 1}},
 			Manifests: controller.ManifestFigures{Objects: map[string]int{"Session": 8}, Stale: 1, Files: 1, Folders: map[string]bool{"/etc/coppice/manifests.d": true, "/gone": false}, Held: 2, Deaf: true},
 			Troubles:  map[string]int{controller.ReasonTrash: 1}, Unwritten: 3, Round: time.Unix(1000, 0), RoundTook: 12 * time.Millisecond, RoundsFailed: 1,
 		}
