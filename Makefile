@@ -25,6 +25,8 @@ KEEP       ?= 0
 CUTS       ?= 20
 # What `make bench` is given: -rounds 50, -out FOLDER, -existing 10,1000.
 BENCHARGS  ?=
+# Where `make test-browser` keeps pictures.
+PICTURES   ?=
 # Which benchmarks `make gobench` runs, and how.
 BENCH      ?= .
 BENCHFLAGS ?= -benchtime=1s -count=1
@@ -67,6 +69,13 @@ test-vm: ## the tests that depend on the kernel, crashes of LVM, and power cuts,
 test-clients: deps ## programs that call schroot, with this command in its place (as root)
 	$(GO) test -race -count=1 -timeout 10m -v ./test/clients
 
+# The page with a browser, headless, in a module of its own. PICTURES=FOLDER keeps what it
+# looked like.
+.PHONY: test-browser
+test-browser: ## the daemon's page in Chromium, which it installs (as root)
+	@.ci/deps chromium fonts-dejavu-core
+	COPPICE_PICTURES=$(abspath $(PICTURES)) $(GO) -C test/browser test -count=1 -v ./...
+
 .PHONY: powercut
 powercut: deps ## cut the power of a virtual machine under load CUTS times
 	@$(GO) run ./test/vm powercut -fresh -n $(CUTS)
@@ -82,6 +91,7 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck; that the schemas 
 	$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/staticcheck ./...
 	cd test/kube/schema && $(TOOLS)/golangci-lint run ./...
+	cd test/browser && $(TOOLS)/golangci-lint run ./...
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(CRDGEN) output:crd:dir="$$fresh"; \
 	diff -r "$$fresh" spec/schema/crd || { echo "the schemas are not those of the types: run make generate"; exit 1; }
 

@@ -21,7 +21,6 @@ const telling = 100 * time.Millisecond
 type report struct {
 	writer *status.Writer
 	outage *outage
-	news   *news
 	log    logr.Logger
 
 	mu   sync.Mutex
@@ -117,7 +116,6 @@ func (r *report) write() {
 		return
 	}
 	r.written = time.Now()
-	defer r.news.tell()
 	r.outage.note(r.log, r.file.Kind+"/"+r.file.Metadata.Name, r.writer.Put(r.file))
 }
 
@@ -221,7 +219,6 @@ func (r *report) remove() {
 		r.later = nil
 	}
 	r.removed = true
-	defer r.news.tell()
 	r.outage.note(r.log, r.file.Kind+"/"+r.file.Metadata.Name, r.writer.Remove(r.file.Kind, r.file.Metadata.Name))
 }
 
@@ -244,7 +241,9 @@ type reports struct {
 }
 
 func newReports(w *status.Writer, log *logr.Logger) *reports {
-	return &reports{writer: w, outage: newOutage(), news: &news{}, log: log, all: map[key]*report{}}
+	r := &reports{writer: w, outage: newOutage(), news: &news{}, log: log, all: map[key]*report{}}
+	w.Told = r.news.tell
+	return r
 }
 
 // of returns the report of a key, which goes on where the last one ended.
@@ -262,7 +261,7 @@ func (r *reports) of(k key) *report {
 		}
 	}
 	file.Status.Step, file.Status.NextRetry = nil, nil // of a daemon that is no more
-	made := &report{writer: r.writer, outage: r.outage, news: r.news, log: r.log.WithValues(string(k.class), k.name), file: file}
+	made := &report{writer: r.writer, outage: r.outage, log: r.log.WithValues(string(k.class), k.name), file: file}
 	if !there {
 		made.fresh = time.Now()
 	}

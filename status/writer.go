@@ -22,6 +22,9 @@ import (
 // folder at a time.
 type Writer struct {
 	dir string
+	// Told is called whenever a status is another than its file said; nil for nobody. It
+	// must not block, and must not call the writer.
+	Told func()
 
 	mu sync.Mutex
 	// written holds what the files say, by kind and name.
@@ -145,6 +148,8 @@ func (w *Writer) Put(file File) error {
 		if _, err := os.Lstat(path); err == nil {
 			return nil
 		}
+	} else {
+		w.tell()
 	}
 	if err := write(path, text); err != nil {
 		return fmt.Errorf("write status of %s %s: %w", k.kind, k.name, err)
@@ -161,7 +166,14 @@ func (w *Writer) Remove(kind, name string) error {
 		return fmt.Errorf("remove status of %s %s: %w", kind, name, err)
 	}
 	delete(w.written, key{kind, name})
+	w.tell()
 	return nil
+}
+
+func (w *Writer) tell() {
+	if w.Told != nil {
+		w.Told()
+	}
 }
 
 // write puts a file with the text, as YAML, at the path in one act. The folder
