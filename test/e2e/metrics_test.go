@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"coppice.dev/test/built"
 )
 
 // watched starts the daemon with a socket for those who look.
@@ -198,6 +200,9 @@ func TestMetricsRefused(t *testing.T) {
 // promtool has nothing to say against what the daemon tells.
 func (h *host) promtool() {
 	h.t.Helper()
+	if os.Getenv(built.Variable) != "" {
+		return // what they are called does not depend on the machine
+	}
 	const program = "../../bin/tools/promtool"
 	if _, err := os.Stat(program); err != nil {
 		h.t.Fatalf("%v: make deps takes it out of Debian's package", err)
