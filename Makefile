@@ -43,6 +43,15 @@ deps: ## install the Debian packages that are missing (as root)
 build: ## build coppice, coppiced and schroot into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
+# The commands write their own manual, so it is of this machine's architecture,
+# whatever is built.
+.PHONY: manual
+manual: ## make the manual's pages and the shells' completions into bin/manual/
+	@rm -rf bin/manual
+	@for command in coppice coppiced; do \
+		env -u GOOS -u GOARCH -u COPPICE_RUN_DIR CGO_ENABLED=0 $(GO) run -tags manual ./cmd/$$command bin/manual; \
+	done
+
 .PHONY: vet
 vet: ## gofmt and go vet
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -144,21 +153,32 @@ run: build ## run coppiced in the foreground below RUN_PREFIX (as root)
 	bin/coppiced --manifest-dir $(RUN_PREFIX)/manifests.d --state-dir $(RUN_PREFIX)/state --run-dir $(RUN_PREFIX)/run
 
 .PHONY: install
-install: build ## install below DESTDIR and PREFIX
+install: build manual ## install below DESTDIR and PREFIX
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin bin/coppice
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin bin/coppiced
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/coppice bin/schroot
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/coppice/manifests.d
 	sed 's,@SBINDIR@,$(PREFIX)/sbin,' packaging/coppiced.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/coppiced.service
 	install -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/coppiced.socket
+	install -D -m 0644 packaging/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/coppice.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 bin/manual/man/man1/* packaging/man/schroot.1
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 bin/manual/man/man8/*
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions bin/manual/bash/*
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions bin/manual/zsh/*
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d bin/manual/fish/*
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/schemas spec/schema/json/*.json
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/crds spec/schema/crd/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/prometheus packaging/prometheus/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/grafana packaging/grafana/*.json
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/coppice README.md docs/*.md
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/coppice/examples
 	for f in docs/examples/*.yaml; do sed '1s,../../spec/schema/json/,$(PREFIX)/share/coppice/schemas/,' "$$f" \
 	> $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/"$${f##*/}"; done
-	install -d -m 0755 $(DESTDIR)/etc/coppice/manifests.d
+
+.PHONY: deb
+deb: ## make the Debian packages coppice and coppice-schroot into bin/deb/
+	@rm -rf bin/deb
+	@packaging/deb/build bin/deb
 
 .PHONY: clean
 clean: ## remove what was built
