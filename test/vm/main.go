@@ -6,6 +6,8 @@
 //	vm test PACKAGES...        run the tests of packages; without any, of all that depend on the kernel
 //	vm powercut -n 20          cut the power under load that often, and reboot
 //	vm crash -most 10          kill the daemon at its system calls, for the kinds of LVM
+//	vm package                 install, use, upgrade and remove the packages, with systemd and a reboot
+//	vm docs FILES...           run the commands of documents, on a system of their own
 //	vm run PROGRAM ARGS...     run a program as root; its output and exit code come back
 //	go test -exec 'go run coppice.dev/test/vm run' ./reconcile/...
 //
@@ -34,11 +36,13 @@ var commands = map[string]func(ctx context.Context, args []string) (int, error){
 	"test":     testCommand,
 	"powercut": powercutCommand,
 	"crash":    crashCommand,
+	"package":  packageCommand,
+	"docs":     docsCommand,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: vm image|run|test|powercut|crash [flags] ...; `vm COMMAND -help` lists the flags")
+		fmt.Fprintln(os.Stderr, "usage: vm image|run|test|powercut|crash|package|docs [flags] ...; `vm COMMAND -help` lists the flags")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -4,7 +4,8 @@
 //
 // It runs three times: as the initramfs's /init, which mounts the root and goes
 // over to it; as process 1 there, which only reaps; and as the runner below that
-// one. It never decides what is run: that stands in the job.
+// one. Where the root is a system of its own, process 1 is that system's, and the
+// runner one of its services. It never decides what is run: that stands in the job.
 package main
 
 import (
@@ -19,7 +20,7 @@ import (
 )
 
 // self is where the program is found after the change of root.
-const self = "/run/coppice-guest"
+const self = wire.GuestProgram
 
 func main() {
 	var err error
@@ -50,6 +51,12 @@ func boot() error {
 	}
 	if err := loadModules("/modules", "/modules/order"); err != nil {
 		return err
+	}
+	switch ofItsOwn, err := system(); {
+	case err != nil:
+		return err
+	case ofItsOwn:
+		return startSystem()
 	}
 	if err := makeRoot(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func mountKernels(root string) error {
 // makeRoot puts the root together as Debian has it and goes over to it: the
 // read-only image with a layer in memory on top, scratch space on a disk.
 func makeRoot() error {
-	disk, err := disks()
+	disk, err := disks(wire.DiskRoot, wire.DiskJob, wire.DiskScratch)
 	if err != nil {
 		return err
 	}
@@ -156,14 +157,14 @@ func changeRoot(root string) error {
 
 // disks finds the devices by their serial numbers, which the harness gave them.
 // The kernel takes a moment to find a device after its driver was loaded.
-func disks() (map[string]string, error) {
+func disks(wanted ...string) (map[string]string, error) {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		found, err := serials()
 		if err != nil {
 			return nil, err
 		}
-		if found[wire.DiskRoot] != "" && found[wire.DiskJob] != "" && found[wire.DiskScratch] != "" {
+		if !slices.ContainsFunc(wanted, func(serial string) bool { return found[serial] == "" }) {
 			return found, nil
 		}
 		if time.Now().After(deadline) {

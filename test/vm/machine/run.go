@@ -27,6 +27,10 @@ type Run struct {
 	Files map[string]string
 	// Disks are files that outlast the machine, by their serial numbers.
 	Disks map[string]string
+	// System is a disk with a whole system (EnsureSystem), on which what is done
+	// stays. Its own init is started, and the job is one of its services. Empty for
+	// the image's root, with the guest's program as the first process.
+	System string
 	// CPUs and Megabytes are the machine's; 2 and 2048 if zero.
 	CPUs, Megabytes int
 	// ScratchMegabytes is the size of the disk on /tmp; 8192 if zero.
@@ -56,12 +60,15 @@ func (r Run) Do(ctx context.Context) error {
 			return err
 		}
 	}
-	disks := map[string]string{wire.DiskRoot: r.Image.root()}
+	disks := map[string]string{}
 	if disks[wire.DiskJob], err = pack(ctx, work, r.Job, r.Files); err != nil {
 		return fmt.Errorf("pack the job: %w", err)
 	}
-	if disks[wire.DiskScratch], err = scratch(ctx, work, or(r.ScratchMegabytes, 8192)); err != nil {
-		return fmt.Errorf("make the scratch disk: %w", err)
+	if r.System == "" {
+		disks[wire.DiskRoot] = r.Image.root()
+		if disks[wire.DiskScratch], err = scratch(ctx, work, or(r.ScratchMegabytes, 8192)); err != nil {
+			return fmt.Errorf("make the scratch disk: %w", err)
+		}
 	}
 	if err := r.initramfs(work); err != nil {
 		return err
@@ -148,7 +155,7 @@ func (r Run) args(work string, disks map[string]string) []string {
 		"-accel", accel, "-cpu", "max", "-M", "q35", "-smp", strconv.Itoa(or(r.CPUs, 2)), "-m", fmt.Sprintf("%dM", or(r.Megabytes, 2048)),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", r.Image.vmlinux(), "-initrd", filepath.Join(work, "initramfs"),
-		"-append", "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check tsc=reliable random.trust_cpu=1",
+		"-append", "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check tsc=reliable random.trust_cpu=1" + r.ofSystem(),
 		"-serial", console,
 		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
 		"-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port,name=" + wire.Port,
@@ -158,13 +165,25 @@ func (r Run) args(work string, disks map[string]string) []string {
 			"-drive", fmt.Sprintf("if=none,id=%s,format=raw,file=%s,%s", serial, strings.ReplaceAll(file, ",", ",,"), options),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=%[1]s,serial=%[1]s", serial))
 	}
-	add(wire.DiskRoot, disks[wire.DiskRoot], "readonly=on")
 	add(wire.DiskJob, disks[wire.DiskJob], "readonly=on")
-	add(wire.DiskScratch, disks[wire.DiskScratch], "cache=unsafe,discard=unmap")
+	if r.System == "" {
+		add(wire.DiskRoot, disks[wire.DiskRoot], "readonly=on")
+		add(wire.DiskScratch, disks[wire.DiskScratch], "cache=unsafe,discard=unmap")
+	} else {
+		add(wire.DiskSystem, r.System, "cache=unsafe,discard=unmap")
+	}
 	for serial, file := range r.Disks {
 		add(serial, file, "cache=writeback,discard=unmap")
 	}
 	return args
+}
+
+// ofSystem is what the kernel and systemd are told in order to start a system.
+func (r Run) ofSystem() string {
+	if r.System == "" {
+		return ""
+	}
+	return " " + wire.SystemMark + " systemd.unit=coppice-job.target systemd.show_status=false systemd.firstboot=no"
 }
 
 // pair is a connection whose other end is for the machine.

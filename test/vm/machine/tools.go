@@ -2,9 +2,13 @@ package machine
 
 import (
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 )
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // tools are the programs that the harness itself uses.
 var tools = []string{"qemu-system-x86_64", "apt-get", "depmod", "dpkg-deb", "lz4", "mkfs.ext4", "mksquashfs", "tar"}

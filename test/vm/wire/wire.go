@@ -14,6 +14,14 @@ const (
 	DiskJob     = "job"     // the job, read-only
 	DiskScratch = "scratch" // ext4, made anew for each run, on /tmp
 	DiskKept    = "kept"    // what the caller keeps; the guest does nothing with it by itself
+	DiskSystem  = "system"  // ext4, a whole system, in the place of DiskRoot and DiskScratch
+)
+
+// SystemMark stands on the kernel's command line if the guest is to start the system
+// on DiskSystem, whose init starts GuestProgram as a service.
+const (
+	SystemMark   = "coppice.system"
+	GuestProgram = "/run/coppice-guest"
 )
 
 // JobFile is where the job is found on its disk, which is mounted at JobRoot.
