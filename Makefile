@@ -174,6 +174,8 @@ install: build manual ## install below DESTDIR and PREFIX
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/coppice/examples
 	for f in docs/examples/*.yaml; do sed '1s,../../spec/schema/json/,$(PREFIX)/share/coppice/schemas/,' "$$f" \
 	> $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/"$${f##*/}"; done
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/gitops docs/examples/gitops/coppice-sync.* docs/examples/gitops/sync.conf
+	install -m 0755 -t $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/gitops docs/examples/gitops/coppice-sync
 
 .PHONY: deb
 deb: ## make the Debian packages coppice and coppice-schroot into bin/deb/

@@ -101,7 +101,8 @@ func (k *kit) newSystem(ctx context.Context, keep string) (*ofSystem, error) {
 	return s, machine.CopyDisk(ctx, master, s.disk)
 }
 
-// packages makes the packages in both versions.
+// packages makes the packages in both versions. They hold the same programs, and are
+// compressed in haste.
 func (s *ofSystem) packages(ctx context.Context) error {
 	version := exec.CommandContext(ctx, filepath.Join(s.module, "packaging/deb/version"))
 	version.Dir = s.module
@@ -109,9 +110,10 @@ func (s *ofSystem) packages(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find the packages' version: %w", err)
 	}
-	for folder, number := range map[string]string{s.debs: strings.TrimSpace(string(text)), s.newer: strings.TrimSpace(string(text)) + "+upgrade"} {
+	now := strings.TrimSpace(string(text))
+	for folder, number := range map[string]string{s.debs: now, s.newer: now + "+upgrade"} {
 		build := exec.CommandContext(ctx, filepath.Join(s.module, "packaging/deb/build"), folder)
-		build.Dir, build.Env = s.module, append(os.Environ(), "DEB_VERSION="+number)
+		build.Dir, build.Env = s.module, append(os.Environ(), "DEB_VERSION="+number, "VERSION="+now, "DEB_COMPRESSION=-Zgzip -z1")
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("make the packages: %w\n%s", err, out)
 		}
