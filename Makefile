@@ -57,6 +57,7 @@ vet: ## gofmt and go vet
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags manual ./cmd/coppice ./cmd/coppiced
 
 .PHONY: test
 test: vet ## gofmt, vet, and all tests with the race detector; as root, on the real kernel and on 6.1
@@ -84,6 +85,19 @@ test-clients: deps ## programs that call schroot, with this command in its place
 test-browser: ## the daemon's page in Chromium, which it installs (as root)
 	@.ci/deps chromium fonts-dejavu-core
 	COPPICE_PICTURES=$(abspath $(PICTURES)) $(GO) -C test/browser test -count=1 -v ./...
+
+# On an emulated processor it takes minutes, so it is no part of `make test`. What
+# passed is not run again as long as nothing that it depends on has changed.
+.PHONY: test-package
+test-package: deps ## the packages on a Debian with systemd: installed, upgraded, rebooted, removed (as root)
+	@$(GO) build -o bin/vm ./test/vm; nice bin/vm package
+
+# Documents whose commands are run, each on a system of its own.
+DOCS ?= docs/gitops.md
+
+.PHONY: test-docs
+test-docs: deps ## run the commands of DOCS on a fresh Debian with systemd (as root)
+	@$(GO) build -o bin/vm ./test/vm; nice bin/vm docs $(DOCS)
 
 .PHONY: powercut
 powercut: deps ## cut the power of a virtual machine under load CUTS times

@@ -3,6 +3,7 @@ package docs
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ trap 'echo "FAILED ${BASH_SOURCE[0]#"$folder"/*/}:$LINENO: $BASH_COMMAND"' ERR
 exec </dev/null 2>&1
 `)
 	for i, b := range Commands(blocks) {
-		name := path.Join(fmt.Sprint(i+1), b.File)
+		name := path.Join(strconv.Itoa(i+1), b.File)
 		files[name] = strings.Repeat("\n", b.Line-1) + b.Text
 		fmt.Fprintf(&run, "printf '\\x1e%%s\\n' %s\n. \"$folder\"/%s\n", quoted(b.Where()), quoted(name))
 	}

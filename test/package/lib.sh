@@ -44,9 +44,15 @@ inactive() { never systemctl is-active --quiet "$1"; }
 # neither a script's end nor its terminal is in its way. It says when it is there, waits
 # at a gate, and ends with 7.
 begin_build() {
-    rm -f /root/exit-of-"$1"
-    systemd-run --quiet --unit "$1" --property RemainAfterExit=yes --property SuccessExitStatus=7 \
-        coppice exec web -- sh -c "mkfifo /srv/gate-$1; echo \$\$ > /srv/inside-$1; read word < /srv/gate-$1; echo \"heard \$word\"; exit 7"
+    # systemd has a meaning of its own for dollars, so the command is a file inside.
+    coppice exec web -- tee "/srv/build-$1" >/dev/null <<SCRIPT
+mkfifo /srv/gate-$1
+echo \$\$ > /srv/inside-$1
+read word < /srv/gate-$1
+echo "heard \$word"
+exit 7
+SCRIPT
+    systemd-run --quiet --unit "$1" --property RemainAfterExit=yes --property SuccessExitStatus=7 coppice exec web -- sh "/srv/build-$1"
     until_true coppice exec web -- test -s "/srv/inside-$1"
 }
 
@@ -54,7 +60,7 @@ begin_build() {
 builds() {
     same "the service $1" running "$(of "$1" SubState)"
     coppice exec web -- sh -c "kill -0 \$(cat /srv/inside-$1)"
-    coppice ps web | grep -q "gate-$1"
+    coppice ps web | grep -q "build-$1"
 }
 
 # end_build NAME opens the gate and wants the command to end as it must.
@@ -64,5 +70,5 @@ end_build() {
     same "the exit code of $1" 7 "$(of "$1" ExecMainStatus)"
     until_true sh -c "journalctl -q -u $1 -o cat | grep -qx 'heard now'"
     systemctl stop "$1"
-    coppice exec web -- rm -f "/srv/gate-$1" "/srv/inside-$1"
+    coppice exec web -- rm -f "/srv/build-$1" "/srv/gate-$1" "/srv/inside-$1"
 }

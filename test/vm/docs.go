@@ -22,7 +22,7 @@ func docsCommand(ctx context.Context, args []string) (int, error) {
 	flags := flag.NewFlagSet("docs", flag.ExitOnError)
 	limit := flags.Duration("limit", 30*time.Minute, "how long each document may take")
 	fresh := flags.Bool("fresh", false, "run it though it passed before and nothing has changed")
-	keep := flags.String("keep", "", "keep the disk and the consoles in this `folder`")
+	keep := flags.String("keep", "", "keep the disk, the consoles and the packages in this `folder`, and use the packages that are there")
 	_ = flags.Parse(args) // ends the program
 	if flags.NArg() == 0 {
 		return 2, errors.New("which documents? `vm docs FILE...`")

@@ -23,7 +23,8 @@ func packageCommand(ctx context.Context, args []string) (int, error) {
 	flags := flag.NewFlagSet("package", flag.ExitOnError)
 	limit := flags.Duration("limit", 30*time.Minute, "how long each life of the machine may take")
 	fresh := flags.Bool("fresh", false, "run it though it passed before and nothing has changed")
-	keep := flags.String("keep", "", "keep the disk and the consoles in this `folder`")
+	keep := flags.String("keep", "", "keep the disk, the consoles and the packages in this `folder`, and use the packages that are there")
+	all := flags.Bool("all", false, "go on after a step that failed")
 	_ = flags.Parse(args) // ends the program
 	began := time.Now()
 	k, err := newKit(ctx, false)
@@ -46,6 +47,7 @@ func packageCommand(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return failed, err
 	}
+	s.all = *all
 	if err := s.packages(ctx); err != nil {
 		return failed, err
 	}
@@ -54,6 +56,7 @@ func packageCommand(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return failed, err
 	}
+	worst := 0
 	for _, life := range lives {
 		scripts, err := filepath.Glob(filepath.Join(life, "*.sh"))
 		if err != nil {
@@ -68,9 +71,14 @@ func packageCommand(ctx context.Context, args []string) (int, error) {
 			steps = append(steps, wire.Step{Name: name, Args: []string{"/bin/bash", "-euo", "pipefail", wire.JobRoot + "/package/" + name}})
 		}
 		files := map[string]string{"package": filepath.Join(k.module, "test/package"), "debs": s.debs, "newer": s.newer}
-		if code, err := s.start(ctx, *limit, filepath.Base(life), files, steps, io.Discard); err != nil || code != 0 {
+		if code, err := s.start(ctx, *limit, filepath.Base(life), files, steps, io.Discard); err != nil || code != 0 && !s.all {
 			return code, err
+		} else if code != 0 {
+			worst = code
 		}
+	}
+	if worst != 0 {
+		return worst, nil
 	}
 	say("the packages passed in %v, of which %v were for making them", time.Since(began).Round(time.Second), prepared.Round(time.Second))
 	k.remember(key)
@@ -82,6 +90,7 @@ type ofSystem struct {
 	*kit
 	folder, disk string
 	debs, newer  string // folders with the packages, and with the same of a higher version
+	all          bool   // go on after a step that failed
 }
 
 // newSystem takes a copy of the system's disk, in the folder or in one that is removed.
@@ -90,14 +99,14 @@ func (k *kit) newSystem(ctx context.Context, keep string) (*ofSystem, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &ofSystem{kit: k, folder: k.work, debs: filepath.Join(k.work, "debs"), newer: filepath.Join(k.work, "newer")}
+	s := &ofSystem{kit: k, folder: k.work}
 	if keep != "" {
 		if err := os.MkdirAll(keep, 0o755); err != nil {
 			return nil, err
 		}
 		s.folder = keep
 	}
-	s.disk = filepath.Join(s.folder, "system.ext4")
+	s.disk, s.debs, s.newer = filepath.Join(s.folder, "system.ext4"), filepath.Join(s.folder, "debs"), filepath.Join(s.folder, "newer")
 	return s, machine.CopyDisk(ctx, master, s.disk)
 }
 
@@ -112,6 +121,9 @@ func (s *ofSystem) packages(ctx context.Context) error {
 	}
 	now := strings.TrimSpace(string(text))
 	for folder, number := range map[string]string{s.debs: now, s.newer: now + "+upgrade"} {
+		if found, err := filepath.Glob(filepath.Join(folder, "*.deb")); err != nil || len(found) == 2 {
+			continue
+		}
 		build := exec.CommandContext(ctx, filepath.Join(s.module, "packaging/deb/build"), folder)
 		build.Dir, build.Env = s.module, append(os.Environ(), "DEB_VERSION="+number, "VERSION="+now, "DEB_COMPRESSION=-Zgzip -z1")
 		if out, err := build.CombinedOutput(); err != nil {
@@ -147,7 +159,9 @@ func (s *ofSystem) start(ctx context.Context, limit time.Duration, name string, 
 			case m.Done != nil && m.Done.Code != 0:
 				say("%s failed with %d after %v %s", steps[m.Done.Step].Name, m.Done.Code, m.Done.Took.Round(time.Second), m.Done.Why)
 				code = m.Done.Code
-				end(errStep)
+				if !s.all {
+					end(errStep)
+				}
 			case m.Done != nil:
 				say("%s took %v", steps[m.Done.Step].Name, m.Done.Took.Round(100*time.Millisecond))
 			}
@@ -160,5 +174,5 @@ func (s *ofSystem) start(ctx context.Context, limit time.Duration, name string, 
 		return failed, broken(err, console)
 	}
 	say("%s took %v", name, time.Since(began).Round(time.Second))
-	return 0, nil
+	return code, nil
 }

@@ -75,8 +75,8 @@ func plain(cmd *cobra.Command) {
 func escaped(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "  ") {
-			lines[i] = "    " + strings.TrimPrefix(line, "  ")
+		if after, indented := strings.CutPrefix(line, "  "); indented {
+			lines[i] = "    " + after
 			continue
 		}
 		lines[i] = signs.Replace(line)

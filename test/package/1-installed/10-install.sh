@@ -6,7 +6,7 @@ active coppiced.socket
 active coppiced.service
 same "coppiced at boot" enabled "$(systemctl is-enabled coppiced.service)"
 same "the socket at boot" enabled "$(systemctl is-enabled coppiced.socket)"
-systemd-analyze verify /usr/lib/systemd/system/coppiced.service /usr/lib/systemd/system/coppiced.socket
+systemd-analyze verify --man=no /usr/lib/systemd/system/coppiced.service /usr/lib/systemd/system/coppiced.socket
 say "$(systemctl show coppiced -p Type -p NotifyAccess -p StatusText -p WatchdogUSec | paste -sd' ')"
 same "its type" notify "$(of coppiced Type)"
 same "its state" running "$(of coppiced SubState)"
