@@ -60,7 +60,7 @@ SCRIPT
 builds() {
     same "the service $1" running "$(of "$1" SubState)"
     coppice exec web -- sh -c "kill -0 \$(cat /srv/inside-$1)"
-    coppice ps web | grep -q "build-$1"
+    coppice ps web | grep "build-$1" >/dev/null
 }
 
 # end_build NAME opens the gate and wants the command to end as it must.

@@ -20,12 +20,12 @@ grep -q 'NoNewPrivs:.0' "/proc/$(pid)/status"
 grep -q 'Seccomp:.0' "/proc/$(pid)/status"
 
 say "the journal has its log"
-journalctl -q -u coppiced -o cat | grep -q Starting
+journalctl -q -u coppiced -o cat | grep Starting >/dev/null
 
 say "files"
 version=$(dpkg-query -W -f '${Version}' coppice)
 same "the version" "coppice $version" "$(coppice --version)"
-coppice version | grep -q "^coppiced $version, pid $(pid)"
+coppice version | grep "^coppiced $version, pid $(pid)" >/dev/null
 for file in share/man/man1/coppice-exec.1.gz share/man/man8/coppiced.8.gz share/bash-completion/completions/coppice \
     share/zsh/vendor-completions/_coppice share/fish/vendor_completions.d/coppice.fish share/coppice/schemas/session_v1alpha1.json \
     share/coppice/crds/coppice.dev_sessions.yaml share/doc/coppice/copyright share/doc/coppice/licenses.gz lib/coppice/schroot; do

@@ -7,6 +7,8 @@ cp /bin/busybox $root/bin
 chroot $root /bin/busybox --install -s /bin
 cp /etc/passwd /etc/group /etc/nsswitch.conf $root/etc
 sed -i 's,/bin/bash,/bin/sh,' $root/etc/passwd
+printf '#!/bin/sh\nexec grep "^$2:" /etc/$1\n' > $root/bin/getent
+chmod +x $root/bin/getent
 cat > /etc/coppice/manifests.d/tiny.yaml <<M
 apiVersion: coppice.dev/v1alpha1
 kind: Chroot
@@ -19,16 +21,16 @@ spec:
   access: {groups: [root, sbuild], rootGroups: [root, sbuild], source: {groups: [root, sbuild], rootGroups: [root, sbuild]}}
 M
 
-dpkg-query -W -f '${db:Status-Status}\n' schroot | grep -qx installed
+dpkg-query -W -f '${db:Status-Status}\n' schroot | grep -x installed >/dev/null
 apt-get install -y -q "$newer"/coppice-schroot_*.deb
 never sh -c "dpkg-query -W -f '\${db:Status-Status}\n' schroot | grep -qx installed"
-dpkg-query -W -f '${db:Status-Status}\n' sbuild | grep -qx installed
+dpkg-query -W -f '${db:Status-Status}\n' sbuild | grep -x installed >/dev/null
 schroot --version | grep Coppice
 test -f /usr/share/man/man1/schroot.1.gz
 
 until_true sh -c 'schroot -l | grep -qx chroot:tiny-amd64-sbuild'
-schroot -l --all-source-chroots | grep -qx source:tiny-amd64-sbuild
-schroot -l --all-sessions | grep -qx session:web
+schroot -l --all-source-chroots | grep -x source:tiny-amd64-sbuild >/dev/null
+schroot -l --all-sessions | grep -x session:web >/dev/null
 same "a command inside" tiny-amd64-sbuild "$(schroot -c tiny-amd64-sbuild -- sh -c 'echo $SCHROOT_CHROOT_NAME')"
 session=$(schroot -b -c tiny-amd64-sbuild)
 schroot -r -c "$session" -u root -- touch /tmp/here
