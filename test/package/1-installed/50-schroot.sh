@@ -22,7 +22,7 @@ spec:
 M
 
 dpkg-query -W -f '${db:Status-Status}\n' schroot | grep -x installed >/dev/null
-apt-get install -y -q "$newer"/coppice-schroot_*.deb
+apt-get install -y -q "$newer"/coppice*.deb
 never sh -c "dpkg-query -W -f '\${db:Status-Status}\n' schroot | grep -qx installed"
 dpkg-query -W -f '${db:Status-Status}\n' sbuild | grep -x installed >/dev/null
 schroot --version | grep Coppice
