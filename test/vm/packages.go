@@ -160,7 +160,7 @@ func (s *ofSystem) start(ctx context.Context, limit time.Duration, name string, 
 	defer end(nil)
 	code, began := 0, time.Now()
 	for i := range steps {
-		steps[i].Timeout = 15 * time.Minute
+		steps[i].Timeout = limit
 	}
 	err := machine.Run{
 		Image: s.image, Guest: s.guest, System: s.disk, Job: wire.Job{Steps: steps}, Console: console, Megabytes: 1536, Files: files,

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -128,7 +129,7 @@ func do(port *os.File, index int, step wire.Step) wire.Done {
 	}
 	done.Code, done.Took = cmd.ProcessState.ExitCode(), time.Since(began)
 	if failed, is := errors.AsType[*exec.ExitError](err); is && failed.ExitCode() < 0 {
-		done.Code = 128 + int(failed.Sys().(unix.WaitStatus).Signal())
+		done.Code = 128 + int(failed.Sys().(syscall.WaitStatus).Signal())
 		if done.Why == "" {
 			done.Why = failed.Error()
 		}
