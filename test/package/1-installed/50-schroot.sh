@@ -8,7 +8,10 @@ chroot $root /bin/busybox --install -s /bin
 cp /etc/passwd /etc/group /etc/nsswitch.conf $root/etc
 sed -i 's,/bin/bash,/bin/sh,' $root/etc/passwd
 printf '#!/bin/sh\nexec grep "^$2:" /etc/$1\n' > $root/bin/getent
-chmod +x $root/bin/getent
+# sbuild answers questions of packages beforehand; there are none here.
+mkdir -p $root/usr/bin
+printf '#!/bin/sh\nexec cat >/dev/null\n' > $root/usr/bin/debconf-set-selections
+chmod +x $root/bin/getent $root/usr/bin/debconf-set-selections
 cat > /etc/coppice/manifests.d/tiny.yaml <<M
 apiVersion: coppice.dev/v1alpha1
 kind: Chroot
