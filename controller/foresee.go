@@ -71,7 +71,7 @@ type OwnedPlan struct {
 	plan.Plan
 }
 
-// patience is how long it is waited for what others are just working on.
+// patience is how long it is waited for what others are just working on, in all.
 const patience = 5 * time.Second
 
 // Foresee tells what would be done, of the sessions that something supposed has to do
@@ -79,7 +79,9 @@ const patience = 5 * time.Second
 // turn with the workers, and nothing is done or claimed. It fails when the context ends.
 func (c *Controller) Foresee(ctx context.Context, s Supposition) ([]Forecast, error) {
 	set, before := c.manifestsNow()
-	o := &outlook{Controller: c, set: s.in(set), deleted: map[string]bool{}, told: map[object.Owner]bool{}, needs: map[string]compile.Result{}}
+	o := &outlook{
+		Controller: c, set: s.in(set), deleted: map[string]bool{}, told: map[object.Owner]bool{}, needs: map[string]compile.Result{}, patience: patience,
+	}
 	o.refs = references(o.set)
 	for _, k := range s.Without {
 		if k.Kind == spec.KindSession {
@@ -130,6 +132,8 @@ type outlook struct {
 	// needs is what sessions would stand on; of one that is not in it, what it stands
 	// on now.
 	needs map[string]compile.Result
+	// patience is how long others may still be waited for.
+	patience time.Duration
 }
 
 // sessions returns the names of the sessions to be told of, sorted.
@@ -171,9 +175,12 @@ func concerned(s *spec.Session, touched map[manifests.Key]bool, all ...spec.Refe
 
 // turn waits a little for one's turn to look at what a key names.
 func (o *outlook) turn(ctx context.Context, k key) (done func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errBusy)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.patience, errBusy)
 	defer cancel()
-	return o.turns.take(ctx, k)
+	begun := time.Now()
+	done, err = o.turns.take(ctx, k)
+	o.patience = max(0, o.patience-time.Since(begun))
+	return done, err
 }
 
 // errBusy says that somebody else works on what is to be looked at.

@@ -61,11 +61,11 @@ func outlook(list []controller.Forecast) string {
 				words = append(words, "base")
 			}
 			for _, s := range p.Steps {
-				text := string(s.Op)[:1] + ":" + string(s.ID.Address)
+				made := []string{string(s.Op)[:1] + ":" + string(s.ID.Address)}
 				for _, inside := range s.Contents {
-					text += "+" + string(inside.Address)
+					made = append(made, string(inside.Address))
 				}
-				words = append(words, text)
+				words = append(words, strings.Join(made, "+"))
 			}
 			for _, h := range p.Held {
 				words = append(words, "H:"+string(h.ID.Address))

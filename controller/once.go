@@ -19,8 +19,10 @@ const tries = 3
 type Summary struct {
 	// Ready are the objects that are as wanted, as kind/name.
 	Ready []string
-	// NotReady are the others.
-	NotReady []Unready
+	// NotReady are the others, but for Suspended, which are left as they are since
+	// somebody said so.
+	NotReady  []Unready
+	Suspended []Unready
 	// Swept are the sessions that were taken down and that no manifest named.
 	Swept []string
 	// Accounts tell of each session and base what was found and done.
@@ -98,6 +100,9 @@ func (c *Controller) summary() Summary {
 		case f.Status.Phase == status.Ready:
 			s.Ready = append(s.Ready, name)
 		case f.Status.Phase == status.Expired:
+		case f.Status.Phase == status.Suspended:
+			c := f.Status.Condition(status.ConditionSuspended)
+			s.Suspended = append(s.Suspended, Unready{name, f.Status.Phase, c.Reason, c.Message})
 		case ready != nil:
 			s.NotReady = append(s.NotReady, Unready{name, f.Status.Phase, ready.Reason, ready.Message})
 		default:
@@ -125,6 +130,8 @@ func (c *Controller) summary() Summary {
 	slices.Sort(s.Swept)
 	c.mu.Unlock()
 	slices.Sort(s.Ready)
-	slices.SortFunc(s.NotReady, func(a, b Unready) int { return cmp.Compare(a.Name, b.Name) })
+	for _, list := range [][]Unready{s.NotReady, s.Suspended} {
+		slices.SortFunc(list, func(a, b Unready) int { return cmp.Compare(a.Name, b.Name) })
+	}
 	return s
 }

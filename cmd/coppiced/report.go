@@ -8,6 +8,7 @@ import (
 	"coppice.dev/reconcile/kernel"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
+	"coppice.dev/status"
 )
 
 // outcome says in a word what became of something.
@@ -20,6 +21,7 @@ const (
 	outcomeRepaired outcome = "repaired"  // something else of it was not as wanted
 	outcomeAsItWas  outcome = "as it was" // nothing was done
 	outcomeExpired  outcome = "expired"   // its time to live is over
+	outcomeAsleep   outcome = "suspended" // it is left as it is, since somebody said so
 	outcomeSwept    outcome = "swept"     // nobody wants it, and it is gone
 	outcomeNotReady outcome = "not ready" // it is not as wanted
 )
@@ -84,7 +86,7 @@ type trash struct {
 func newReport(s controller.Summary) report {
 	r := report{Sessions: []entry{}, Bases: []entry{}, Others: []entry{}, LeftAlone: []kernel.Stranger{}, Totals: map[string]int{}}
 	unready := map[string]controller.Unready{}
-	for _, u := range s.NotReady {
+	for _, u := range slices.Concat(s.NotReady, s.Suspended) {
 		unready[u.Name] = u
 	}
 	told := map[string]bool{}
@@ -100,11 +102,11 @@ func newReport(s controller.Summary) report {
 			r.FreedBytes += a.Freed
 		}
 	}
-	for _, u := range s.NotReady {
+	for _, u := range slices.Concat(s.NotReady, s.Suspended) {
 		if told[u.Name] {
 			continue
 		}
-		e := entry{Name: u.Name, Outcome: outcomeNotReady, Reason: u.Reason, Message: u.Message}
+		e := unmade(entry{Name: u.Name}, u)
 		switch kind, name, _ := strings.Cut(u.Name, "/"); kind {
 		case "Session":
 			e.Name = name
@@ -138,11 +140,20 @@ func newEntry(a controller.Account, u controller.Unready, unready, ready bool) e
 	e.Outcome = outcomeOf(a, unready, ready)
 	switch e.Outcome {
 	case outcomeNotReady:
-		e.Reason, e.Message = u.Reason, u.Message
+		return unmade(e, u)
 	case outcomeSwept:
 		e.Message = strings.Join(slices.DeleteFunc([]string{a.Ended, swept(a)}, func(s string) bool { return s == "" }), ": ")
 	default:
 		e.Message = made(a, e.Outcome == outcomeCameBack)
+	}
+	return e
+}
+
+// unmade says why something is not as wanted.
+func unmade(e entry, u controller.Unready) entry {
+	e.Outcome, e.Reason, e.Message = outcomeNotReady, u.Reason, u.Message
+	if u.Phase == status.Suspended {
+		e.Outcome, e.Reason = outcomeAsleep, ""
 	}
 	return e
 }

@@ -11,6 +11,7 @@ import (
 	"coppice.dev/reconcile/kernel"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
+	"coppice.dev/status"
 )
 
 func seen(owner object.Owner, g object.Group, name string, kind object.Kind, change ...func(*object.Observed)) object.Observed {
@@ -58,6 +59,7 @@ func booted() controller.Summary {
 			{Name: "Manifest//etc/m.yaml", Reason: "InvalidManifest", Message: "m.yaml:1:1: it is wrong"},
 			{Name: "Session/bad", Reason: "SourceMissing", Message: "open /srv: no such file"},
 		},
+		Suspended: []controller.Unready{{Name: "Session/zzz", Phase: status.Suspended, Reason: "Suspended", Message: "it was suspended by root"}},
 		Accounts: []controller.Account{
 			{Owner: image, Source: "/srv/a.img", Left: []object.Observed{device}, Taken: []plan.Step{step(plan.Create, device, object.Image{})}},
 			{Owner: tree, Taken: []plan.Step{step(plan.Destroy, seen(tree, object.GroupLayer, "tree", object.KindTree), nil)}, Found: []object.Observed{seen(tree, object.GroupLayer, "tree", object.KindTree)}, Freed: 120 << 20},
@@ -89,12 +91,13 @@ as it was   session ci
 new         session late                     upper made, root made, setup hook set ran
 swept       session old                      no manifest names it: 1 upper (12 MiB), 1 root (its pin holds no namespace), 2 processes ended, stop hook bye ran, setup hook net undone
 came back   session web                      record written again, since its record cannot be read: unexpected end of JSON input, upper kept, root made again, view made again, 2 files written, recover hook warm ran
+suspended   session zzz                      it was suspended by root
 new         base aaaaaaaaaaaa of /srv/a.img  image made
 swept       base bbbbbbbbbbbb                1 tree (120 MiB)
 not ready   manifest /etc/m.yaml             InvalidManifest: m.yaml:1:1: it is wrong
 not ready   trash                            remove /t: busy
 left alone  /state/sessions/mine             coppiced did not make it
-total: 5 sessions (1 came back, 1 new, 1 as it was, 1 swept, 1 not ready), 2 bases (1 new, 1 swept), 1 other object (1 not ready), 3 trees removed from the trash (1 from before), 132 MiB freed, 1 left alone
+total: 6 sessions (1 came back, 1 new, 1 as it was, 1 suspended, 1 swept, 1 not ready), 2 bases (1 new, 1 swept), 1 other object (1 not ready), 3 trees removed from the trash (1 from before), 132 MiB freed, 1 left alone
 `
 
 func TestReport(t *testing.T) {
@@ -129,7 +132,7 @@ func TestReportForMachines(t *testing.T) {
 	if err := json.Unmarshal([]byte(text.String()), &read); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(read.Sessions); n != 5 || len(read.Bases) != 2 || read.LeftAlone == nil {
+	if n := len(read.Sessions); n != 6 || len(read.Bases) != 2 || read.LeftAlone == nil {
 		t.Fatalf("%d sessions, bases %v, left alone %v", n, read.Bases, read.LeftAlone)
 	}
 	old := read.Sessions[3]

@@ -233,7 +233,7 @@ func counted(list []entry, noun string) string {
 		return "no " + noun + "s"
 	}
 	var each []string
-	for _, o := range []outcome{outcomeCameBack, outcomeNew, outcomeRepaired, outcomeAsItWas, outcomeExpired, outcomeSwept, outcomeNotReady} {
+	for _, o := range []outcome{outcomeCameBack, outcomeNew, outcomeRepaired, outcomeAsItWas, outcomeExpired, outcomeAsleep, outcomeSwept, outcomeNotReady} {
 		n := 0
 		for _, e := range list {
 			if e.Outcome == o {

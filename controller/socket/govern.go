@@ -25,10 +25,13 @@ func (s *Server) govern(r *http.Request) (name string, who access.Person, err er
 	if err := s.decide(r.Context(), access.Request{Who: who, What: access.Govern, Session: name}); err != nil {
 		return "", access.Person{}, err
 	}
-	if _, there := s.Host.Owner(name); !there {
-		return "", access.Person{}, fail(http.StatusNotFound, "NotFound", "there is no session %q", name)
+	if _, there := s.Host.Owner(name); there {
+		return name, who, nil
 	}
-	return name, who, nil
+	if _, err := status.Read(s.Status, spec.KindSession, name); err == nil {
+		return name, who, nil // its manifest is gone, and its record cannot be read
+	}
+	return "", access.Person{}, fail(http.StatusNotFound, "NotFound", "there is no session %q", name)
 }
 
 // reconcile has a session looked at right away, and put right.
@@ -135,9 +138,9 @@ type Supposition struct {
 // suspended refuses what would come to nothing, since a session is left as it is.
 func (s *Server) suspended(name string) error {
 	file, err := status.Read(s.Status, spec.KindSession, name)
-	if err != nil || !file.Status.Suspended() {
-		return nil // of one that is not known others tell
+	if err == nil && file.Status.Suspended() { // of one that is not known others tell
+		why := file.Status.Condition(status.ConditionSuspended).Message
+		return fail(http.StatusConflict, "Suspended", "session %s is suspended, so nothing is done about it: %s", name, why)
 	}
-	why := file.Status.Condition(status.ConditionSuspended).Message
-	return fail(http.StatusConflict, "Suspended", "session %s is suspended, so nothing is done about it: %s", name, why)
+	return nil
 }

@@ -51,7 +51,7 @@ func TestLabels(t *testing.T) {
 		}
 	}
 	h.do("resume", "-l", "n=one")
-	// A label that changes changes nothing else.
+	// Another label is no other session.
 	pin := h.status("a2").Namespace
 	h.do("apply", "-f", h.aside("a2.yaml", with("a2", "team: c")))
 	h.until("the label is another", func() bool {

@@ -71,6 +71,9 @@ func TestSuspend(t *testing.T) {
 	// After a reboot nothing is made of it.
 	h.write("a.yaml", session("s", directory(h.base+"/root"), data))
 	h.powerCut()
+	if out := h.sweep(); !strings.Contains(out, "suspended  session s  it was suspended by root at ") || !strings.Contains(out, "total: 1 session (1 suspended)") {
+		t.Errorf("the sweep at boot:\n%s", out)
+	}
 	h.start()
 	h.left("s", status.ConditionSuspended, "4-root/namespace: it is not there")
 	if s := h.status("s"); s.Phase != status.Suspended || s.Namespace != "" {
