@@ -162,7 +162,7 @@ lvcreate -qy -s -kn -an --addtag mine -n coppice.kept ` + group + `/thin >/dev/n
 func TestLVMThatWillNotDo(t *testing.T) {
 	h := newHost(t)
 	group := h.volumeGroup()
-	h.shell("lvcreate -qy -L 120M -n btrfs " + group + " >/dev/null 2>&1; mkfs.btrfs -q /dev/" + group + "/btrfs; lvcreate -qy -L 8M -n empty " + group + " >/dev/null 2>&1; lvcreate -qy -s -L 4M -n snapshot " + group + "/thick >/dev/null 2>&1")
+	h.shell("lvcreate -qy -L 120M -n btrfs " + group + " >/dev/null 2>&1; mkfs.btrfs -q /dev/" + group + "/btrfs; lvcreate -qy -L 8M -n empty " + group + " >/dev/null 2>&1; lvcreate -qy -s -L 4M -n snap " + group + "/thick >/dev/null 2>&1")
 	h.start()
 	for _, c := range []struct {
 		name, chroot, reason string
@@ -172,7 +172,7 @@ func TestLVMThatWillNotDo(t *testing.T) {
 		{"no-volume", strings.Replace(thick(group), "logicalVolume: thick", "logicalVolume: none", 1), "SourceMissing", []string{"no such volume", "lvs " + group}},
 		{"no-pool", strings.Replace(thin(group), "logicalVolume: thin", "logicalVolume: thick", 1), "SourceUnusable", []string{"no thin pool", "give a size"}},
 		{"pool", strings.Replace(thick(group), "logicalVolume: thick", "logicalVolume: pool", 1), "SourceUnusable", []string{"it is a thin pool", "lvs " + group}},
-		{"snapshot", strings.Replace(thick(group), "logicalVolume: thick", "logicalVolume: snapshot", 1), "SourceUnusable", []string{"thick snapshot", "name " + group + "/thick"}},
+		{"snapshot", strings.Replace(thick(group), "logicalVolume: thick", "logicalVolume: snap", 1), "SourceUnusable", []string{"thick snapshot", "name " + group + "/thick"}},
 		{"option", thin(group, "createOptions: [--stripes=2]"), "SourceUnusable", []string{"does not accept option", "createOptions"}},
 		{"chunk", thick(group, "createOptions: [--chunksize=7k]"), "SourceUnusable", []string{"power of 2", "--chunksize"}},
 		{"no-room", strings.Replace(thick(group, "createOptions: [--alloc=contiguous]"), "32Mi", "64Mi", 1), "", nil}, // there is, still

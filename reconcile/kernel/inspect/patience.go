@@ -83,6 +83,12 @@ func (i *Inspector) count(key string, by int) int {
 
 func hangs(s spec.Source) error {
 	path := pathOf(s)
+	if s.LVMSnapshot != nil {
+		return &fault.Fault{
+			Reason: fault.TimedOut, Doing: "look at volume " + path, Err: errors.New("lvm does not answer"),
+			Hint: "look for a disk that does not answer (dmesg, dmsetup info), or another lvm command that holds the lock (ps -C lvm)",
+		}
+	}
 	return &fault.Fault{
 		Reason: fault.TimedOut, Doing: "look at " + path, Err: errors.New("its file system does not answer"),
 		Hint: "look for a server or a disk that is gone (findmnt lists what is mounted); umount -f or umount -l ends the wait",
