@@ -165,7 +165,7 @@ func (c *Controller) manifest(path string) {
 	report := c.reports.of(k)
 	report.tell(func(f *status.File) {
 		if !slices.Equal(f.Status.Problems, problems) {
-			f.Metadata.Generation++
+			renew(f)
 			report.happened(status.EventWarning, note.Reason, note.Message)
 		}
 		f.Status.Source = &status.Source{Manifest: path}
@@ -197,7 +197,7 @@ func (r *report) see(entry manifests.Entry) {
 	}
 	if changed := entry.Object != nil && entry.Hash != f.Status.SpecHash; changed || len(f.Status.Conditions) == 0 {
 		if changed {
-			f.Metadata.Generation++
+			renew(f)
 			f.Status.SpecHash = entry.Hash
 		}
 		status.Progress(&f.Status, f.Metadata.Generation, time.Now(), true, note)

@@ -27,6 +27,7 @@ const whyOrphan = "no manifest names it"
 
 // sweep takes down a session that nobody wants.
 func (p *pass) sweep(ctx context.Context) {
+	p.leaving = true
 	why := cmp.Or(p.why, "its manifest was removed")
 	orphan := p.why == "" && p.report.now().Status.Source == nil
 	if orphan {
@@ -127,9 +128,11 @@ func (p *pass) expire(ctx context.Context) {
 		p.observer.Happened(Incident{What: Ended, Of: string(classSession), Reason: p.lapse()})
 	}
 	p.next = 0
-	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: status.Note{
+	note := status.Note{
 		Reason: status.ReasonExpired, Message: why + "; delete its manifest, or give it more time there (ttl, idleTimeout) to begin anew",
-	}})
+	}
+	// Nothing more happens by itself, so whoever waits for it need not.
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Stalled: &note})
 }
 
 // unmake converges the session to nothing, or to its home alone, and reports
@@ -242,6 +245,7 @@ func (p *pass) terminating(reason, why string) {
 		p.report.event(status.EventNormal, reason, why)
 	}
 	p.report.tell(func(f *status.File) {
+		p.stamp(f)
 		status.Judge(&f.Status, f.Metadata.Generation, time.Now(), status.Verdict{
 			Ready: metav1.ConditionFalse, Work: status.WorkTerminating, Note: status.Note{Reason: reason, Message: why},
 		})

@@ -34,7 +34,7 @@ func (c *Controller) folder(path string) {
 		before := f.Status.Folder
 		now := found(sum, before, time.Now())
 		if before == nil || *before != now {
-			f.Metadata.Generation++
+			renew(f)
 		}
 		// What is wrong is told of each manifest that it is wrong with.
 		if now.Revision != "" && (before == nil || before.Revision != now.Revision) {

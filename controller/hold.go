@@ -117,7 +117,7 @@ func (c *Controller) tellHeld(k key) bool {
 	report := c.reports.of(k)
 	report.tell(func(f *status.File) {
 		if len(f.Status.Problems) != 1 || f.Status.Problems[0] != problem {
-			f.Metadata.Generation++
+			renew(f)
 			report.happened(status.EventWarning, reasonDeletionHeld, problem)
 		}
 		f.Status.Source, f.Status.Problems = &status.Source{Manifest: k.name}, []string{problem}

@@ -260,6 +260,7 @@ func (r *reports) of(k key) *report {
 			Metadata: status.Metadata{Name: k.name},
 		}
 	}
+	file.Metadata.Generation = max(1, file.Metadata.Generation)
 	file.Status.Step, file.Status.NextRetry = nil, nil // of a daemon that is no more
 	made := &report{writer: r.writer, outage: r.outage, log: r.log.WithValues(string(k.class), k.name), file: file}
 	if !there {
@@ -267,6 +268,13 @@ func (r *reports) of(k key) *report {
 	}
 	r.all[k] = made
 	return made
+}
+
+// renew gives an object its next generation, unless nothing was told of it yet.
+func renew(f *status.File) {
+	if len(f.Status.Conditions) > 0 {
+		f.Metadata.Generation++
+	}
 }
 
 // find returns the report of a key if there is one.

@@ -41,6 +41,8 @@ type pass struct {
 	changing bool
 	// mended are the objects that were put right, which others had broken.
 	mended map[object.Address]bool
+	// leaving is set when it is taken down for good.
+	leaving bool
 	// unready is set when a step was begun during which it cannot be used.
 	unready bool
 	// blockers are those in the way, and advice is what to do about it.
@@ -325,8 +327,20 @@ func (p *pass) tell(v status.Verdict, retry time.Time) {
 		if _, there := p.world.Home(); there && (p.memory == remembered || p.begun) {
 			f.Metadata.UID = p.record.UID
 		}
+		p.stamp(f)
 		status.Judge(s, f.Metadata.Generation, time.Now(), v)
 	})
+}
+
+// stamp says since when the session is being taken down for good, if it is.
+func (p *pass) stamp(f *status.File) {
+	switch {
+	case !p.leaving:
+		f.Metadata.DeletionTimestamp = nil
+	case f.Metadata.DeletionTimestamp == nil:
+		now := metav1.Now()
+		f.Metadata.DeletionTimestamp = &now
+	}
 }
 
 // count says how many objects a session has, in words.

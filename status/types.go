@@ -17,8 +17,11 @@ type Metadata struct {
 	// UID is new for every object that is made under a name.
 	UID string `json:"uid,omitempty"`
 	// Generation counts the specs seen, from 1.
-	Generation int64             `json:"generation,omitempty"`
-	Labels     map[string]string `json:"labels,omitempty"`
+	Generation int64 `json:"generation,omitempty"`
+	// DeletionTimestamp is since when it is being taken down for good; those who read
+	// objects as kstatus does tell by it alone that it goes.
+	DeletionTimestamp *metav1.Time      `json:"deletionTimestamp,omitempty"`
+	Labels            map[string]string `json:"labels,omitempty"`
 }
 
 // Phase sums an object up for people; machines read the conditions.
