@@ -29,7 +29,8 @@ type ChrootSpec struct {
 	Source Source `json:"source"`
 	// Union puts a writable layer above the source, private to each session.
 	Union *Union `json:"union,omitempty"`
-	// ProfileRef names what every session of this chroot gets on top.
+	// ProfileRef names what every session of this chroot gets on top; the profile
+	// minimal if unset.
 	// +kubebuilder:validation:XValidation:rule="self.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, with a letter or digit first and last, 63 at most"
 	ProfileRef *Reference `json:"profileRef,omitempty"`
 	// Access lists who may enter sessions of this chroot. Root may always.
@@ -61,7 +62,7 @@ type Source struct {
 	Directory *DirectorySource `json:"directory,omitempty"`
 	// Plain is a folder that is used as it is.
 	Plain *PlainSource `json:"plain,omitempty"`
-	// File is a tar archive, unpacked for each session.
+	// File is a tar archive, unpacked once for all sessions.
 	File *FileSource `json:"file,omitempty"`
 	// Loopback is an image in a file.
 	Loopback *LoopbackSource `json:"loopback,omitempty"`
@@ -154,7 +155,7 @@ type LVMSnapshotSource struct {
 	// +kubebuilder:validation:items:Pattern=`^--(alloc|chunksize|contiguous|noudevsync|readahead|stripes|stripesize|wipesignatures|zero)(=[a-zA-Z0-9.]+)?$`
 	CreateOptions []string `json:"createOptions,omitempty"`
 	// FillThreshold is how full a thick snapshot, or the thin pool, may be before
-	// sessions are Degraded, in percent.
+	// sessions are Degraded, in percent; 80 if unset.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	FillThreshold *int `json:"fillThreshold,omitempty"`
@@ -186,7 +187,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type == 'overlay' || !has(self.upper) && !has(self.volatile) && (!has(self.lowers) || size(self.lowers) == 0)",message="there is no layer without a union; use type: overlay"
 type Union struct {
 	// Type is overlay or none. The default is overlay, and none for the
-	// sources plain and btrfsSnapshot.
+	// sources plain, btrfsSnapshot and lvmSnapshot.
 	Type UnionType `json:"type,omitempty"`
 	// Lowers are folders stacked above the source and below the session's own
 	// layer; the first is topmost.
@@ -268,7 +269,8 @@ type Environment struct {
 	// Set adds variables.
 	Set map[string]Word `json:"set,omitempty"`
 	// Filter is a regular expression; variables whose whole name matches it
-	// are not handed on from the caller.
+	// are not handed on from the caller. If unset it is that of schroot(1): what
+	// changes which programs are loaded, or who is trusted.
 	// +kubebuilder:validation:MaxLength=4096
 	Filter string `json:"filter,omitempty"`
 }

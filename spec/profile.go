@@ -65,13 +65,14 @@ type Mount struct {
 	Type MountType `json:"type"`
 	// Source is the path on the host of a bind mount.
 	Source Path `json:"source,omitempty"`
-	// Target is the path inside the session; made if it is missing.
+	// Target is the path inside the session; made if it is missing. If unset it is the
+	// usual place of the type, and the source of a bind.
 	// +kubebuilder:validation:XValidation:rule="self != '/'",message="must not be the root itself"
 	Target Path `json:"target,omitempty"`
 	// Options are ro, rw, nosuid, nodev, noexec, noatime, nodiratime, relatime,
 	// suid, dev, exec, rbind, and those of the file system itself (mode=1777).
 	Options []MountOption `json:"options,omitempty"`
-	// Size limits a tmpfs, shm or dev.
+	// Size limits a tmpfs, shm or dev; half of the machine's memory if unset.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:Pattern=`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`
@@ -132,7 +133,7 @@ type Hook struct {
 	Name Name `json:"name"`
 	// Phase is setup (the default), recover or stop.
 	Phase HookPhase `json:"phase,omitempty"`
-	// Command is the program and its arguments; or File.
+	// Command is the program, by its path, and its arguments; or file.
 	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self[0].startsWith('/')",message="the program is an absolute path"
 	Command []Word `json:"command,omitempty"`
 	// File is an executable file of the host, run with the phase as its only

@@ -16,9 +16,10 @@ type Session struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.chroot) || !has(self.chroot.aliases) || size(self.chroot.aliases) == 0",message="a session's own chroot has no other names"
 // +kubebuilder:validation:XValidation:rule="!has(self.save) || self.save == 0 || has(self.openSource) && self.openSource",message="only what was written into a source is saved; set openSource: true"
 type SessionSpec struct {
-	// ChrootRef names a Chroot, or one of its aliases; or Chroot.
+	// ChrootRef names a Chroot, by its name or one of its aliases; or else chroot is
+	// written here.
 	ChrootRef *Reference `json:"chrootRef,omitempty"`
-	// Chroot is a chroot of this session's own.
+	// Chroot is a chroot of this session's own, instead of chrootRef.
 	Chroot *ChrootSpec `json:"chroot,omitempty"`
 	// ProfileRef names a profile to use instead of the chroot's.
 	// +kubebuilder:validation:XValidation:rule="self.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="name must be lower-case letters, digits and dashes, with a letter or digit first and last, 63 at most"
@@ -32,38 +33,45 @@ type SessionSpec struct {
 	// into the archive's place.
 	// +kubebuilder:validation:Minimum=0
 	Save int `json:"save,omitempty"`
-	// TTL is how long the session lives after it was admitted; for ever if unset.
+	// TTL is how long the session lives after it was admitted, such as 90m or 24h; for
+	// ever if unset.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than nothing; leave it out for ever"
 	// +kubebuilder:validation:MaxLength=64
 	TTL *metav1.Duration `json:"ttl,omitempty"`
-	// IdleTimeout is how long the session lives while nobody is inside; for ever if
-	// unset.
+	// IdleTimeout is how long the session lives while nobody is inside, such as 30m;
+	// for ever if unset.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than nothing; leave it out for ever"
 	// +kubebuilder:validation:MaxLength=64
 	IdleTimeout *metav1.Duration `json:"idleTimeout,omitempty"`
 	// RetainOnFailure keeps a session that lasts as long as the process that asked
-	// for it (ClientAnnotation) when that is gone, if its command failed.
+	// for it (as coppice run does) when that is gone, if its command failed.
 	RetainOnFailure bool `json:"retainOnFailure,omitempty"`
-	// Expose says what of the session is seen on the host.
+	// Expose says what of the session is seen on the host: its root (the default), the
+	// root with all mounts in it, or nothing.
 	Expose Expose `json:"expose,omitempty"`
-	// DeletionPolicy says what becomes of those inside when the session goes.
+	// DeletionPolicy says what becomes of those inside when the session goes: they are
+	// ended (the default), or waited for.
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 	// GracePeriod is the time between TERM and KILL; 5s if unset.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^(\+?0|\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
-	// UpdateStrategy says what becomes of a change that a running session cannot take.
+	// UpdateStrategy says what becomes of a change that a running session cannot take:
+	// it is told of (OnDelete, the default), or the session is made anew, and what was
+	// written in it is lost.
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty"`
-	// DriftPolicy says what becomes of what others have changed about the session.
+	// DriftPolicy says what becomes of what others have changed about the session: it
+	// is put right (the default), or told of.
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 	// Suspend leaves the session as it is, whatever its manifests say and whatever
 	// becomes of it: nothing is made, repaired or ended before it is taken out.
 	Suspend bool `json:"suspend,omitempty"`
-	// User is who commands run as when nobody is asked for.
+	// User is who commands run as when nobody is asked for; whoever runs them, if
+	// unset.
 	User Person `json:"user,omitempty"`
 	// Environment is added to the chroot's.
 	Environment *Environment `json:"environment,omitempty"`

@@ -63,9 +63,14 @@ const (
 
 // Status is what is known of one object.
 type Status struct {
-	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
-	Phase              Phase              `json:"phase"`
-	Conditions         []metav1.Condition `json:"conditions,omitempty"`
+	// ObservedGeneration is the metadata.generation that this was found out about.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Phase sums the object up for people: Pending, Provisioning, Ready, Degraded,
+	// Terminating, Failed, Suspended or Expired. Machines read the conditions.
+	Phase Phase `json:"phase"`
+	// Conditions say how the object is, each with a reason and a message: Ready,
+	// Reconciling, Stalled, UpToDate, Suspended.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Source is where the object's manifest was read from.
 	Source *Source `json:"source,omitempty"`
 	// SpecHash tells one spec from another; it is how Generation counts.
@@ -73,8 +78,9 @@ type Status struct {
 	// Problems are what is wrong with the manifest, one line each.
 	Problems []string `json:"problems,omitempty"`
 
-	// Chroot and Profile are what a session was admitted with.
-	Chroot  string `json:"chroot,omitempty"`
+	// Chroot is the name of the chroot that a session was admitted with.
+	Chroot string `json:"chroot,omitempty"`
+	// Profile is the name of the profile that it was admitted with.
 	Profile string `json:"profile,omitempty"`
 	// Owner is who began a session over the socket; empty if it was not begun so.
 	Owner string `json:"owner,omitempty"`
@@ -82,12 +88,13 @@ type Status struct {
 	Root string `json:"root,omitempty"`
 	// Namespace is the pin of a session's mount namespace, for setns(2).
 	Namespace string `json:"namespace,omitempty"`
-	// Admitted and Expires are when a session began and when its ttl ends.
+	// Admitted is when a session began.
 	Admitted *metav1.Time `json:"admitted,omitempty"`
-	Expires  *metav1.Time `json:"expires,omitempty"`
-	// IdleSince is since when nobody is inside a session with an idle timeout, and
-	// IdleUntil when that ends it.
+	// Expires is when its ttl ends.
+	Expires *metav1.Time `json:"expires,omitempty"`
+	// IdleSince is since when nobody is inside a session with an idle timeout.
 	IdleSince *metav1.Time `json:"idleSince,omitempty"`
+	// IdleUntil is when its idle timeout ends it, if nobody comes.
 	IdleUntil *metav1.Time `json:"idleUntil,omitempty"`
 	// Step is what is being done right now, and since when.
 	Step *Step `json:"step,omitempty"`
@@ -102,14 +109,14 @@ type Status struct {
 	// LastHandledReconcileAt is the value of the annotation coppice.dev/reconcile-at
 	// that was heeded last.
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
-	// OpenSource is set for a session that writes to its chroot's source itself,
-	// and OpenedBy is that session's name, for the chroot.
-	OpenSource bool   `json:"openSource,omitempty"`
-	OpenedBy   string `json:"openedBy,omitempty"`
-	// Archive is the archive that such a session has unpacked, and Saved how often
-	// it was packed into its place again.
+	// OpenSource is set for a session that writes to its chroot's source itself.
+	OpenSource bool `json:"openSource,omitempty"`
+	// OpenedBy is the name of the session that writes to a chroot's source.
+	OpenedBy string `json:"openedBy,omitempty"`
+	// Archive is the archive that a session has unpacked which writes to its source.
 	Archive string `json:"archive,omitempty"`
-	Saved   int    `json:"saved,omitempty"`
+	// Saved is how often what was written was packed into the archive's place again.
+	Saved int `json:"saved,omitempty"`
 	// Blockers are those that keep what has to be done from being done.
 	Blockers []Blocker `json:"blockers,omitempty"`
 	// Advice is what to do about what is wrong; empty if that is not known.
@@ -122,9 +129,12 @@ type Status struct {
 
 // Source is a place in a manifest.
 type Source struct {
+	// Manifest is the path of the file.
 	Manifest string `json:"manifest"`
-	Document int    `json:"document,omitempty"` // from 1
-	Line     int    `json:"line,omitempty"`     // of the document's first line, from 1
+	// Document is the number of the document in it, from 1.
+	Document int `json:"document,omitempty"`
+	// Line is the number of the document's first line, from 1.
+	Line int `json:"line,omitempty"`
 	// Revision is the commit in which the spec, as it is now, was seen first, if the
 	// manifest lies in a checkout of Git.
 	Revision string `json:"revision,omitempty"`
@@ -132,61 +142,76 @@ type Source struct {
 
 // Folder is what is known of a watched folder.
 type Folder struct {
-	// Manifests counts its files, Objects what they ask for.
+	// Manifests counts its files.
 	Manifests int `json:"manifests"`
-	Objects   int `json:"objects"`
+	// Objects counts what they ask for.
+	Objects int `json:"objects"`
 	// Refused counts those of the objects whose manifests have problems.
 	Refused int `json:"refused,omitempty"`
-	// Revision is the commit that is checked out there, and RevisionSince since when
-	// that is known.
-	Revision      string       `json:"revision,omitempty"`
+	// Revision is the commit that is checked out there.
+	Revision string `json:"revision,omitempty"`
+	// RevisionSince is since when that is known.
 	RevisionSince *metav1.Time `json:"revisionSince,omitempty"`
-	// Recursive is set if the folders in it are watched too, Ephemeral if a reboot
-	// sweeps away what is in it, Polled if it is looked at from time to time since its
-	// file system does not tell of changes.
+	// Recursive is set if the folders in it are watched too.
 	Recursive bool `json:"recursive,omitempty"`
+	// Ephemeral is set if a reboot sweeps away what is in it.
 	Ephemeral bool `json:"ephemeral,omitempty"`
-	Polled    bool `json:"polled,omitempty"`
+	// Polled is set if it is looked at from time to time, since its file system does
+	// not tell of changes.
+	Polled bool `json:"polled,omitempty"`
 }
 
 // Step is one step under way.
 type Step struct {
-	Operation string      `json:"operation"`
-	Address   string      `json:"address"`
-	Since     metav1.Time `json:"since"`
-	// Done and Total are bytes, where progress is known.
-	Done  int64 `json:"done,omitempty"`
+	// Operation is what is done: Create, Amend, Destroy, or a look.
+	Operation string `json:"operation"`
+	// Address is the object that it is done to.
+	Address string `json:"address"`
+	// Since is when it was begun.
+	Since metav1.Time `json:"since"`
+	// Done is how many bytes of it are done, where that is known.
+	Done int64 `json:"done,omitempty"`
+	// Total is how many there are.
 	Total int64 `json:"total,omitempty"`
 }
 
 // Object is one kernel object made for a session.
 type Object struct {
 	// Owner is set for what is shared: base/KEY.
-	Owner   string `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	// Address is its place in the order of making.
 	Address string `json:"address"`
-	Kind    string `json:"kind"`
+	// Kind is what it is: Image, Upper, Namespace, Mount.
+	Kind string `json:"kind"`
 	// Name is what people know it by: /dev/loop3, a path.
 	Name string `json:"name,omitempty"`
-	// Problem says what is wrong with it, Note what is worth knowing.
+	// Problem says what is wrong with it.
 	Problem string `json:"problem,omitempty"`
-	Note    string `json:"note,omitempty"`
+	// Note says what is worth knowing of it.
+	Note string `json:"note,omitempty"`
 }
 
 // Lease is one process, or command, inside a session.
 type Lease struct {
-	// ID is set for a command that somebody was let in with; PID is then the
-	// oldest of its processes, User who asked for it.
-	ID      string      `json:"id,omitempty"`
-	PID     int         `json:"pid"`
-	User    string      `json:"user,omitempty"`
-	Command string      `json:"command,omitempty"`
-	Since   metav1.Time `json:"since"`
+	// ID is set for a command that somebody was let in with.
+	ID string `json:"id,omitempty"`
+	// PID is the process, or the oldest of the command's.
+	PID int `json:"pid"`
+	// User is who it runs as, or who asked for the command.
+	User string `json:"user,omitempty"`
+	// Command is what it is called.
+	Command string `json:"command,omitempty"`
+	// Since is since when it is inside, as far as is known.
+	Since metav1.Time `json:"since"`
 }
 
 // Blocker is a process that is in the way, or a loop device or a mount.
 type Blocker struct {
-	PID     int    `json:"pid,omitempty"`
-	User    string `json:"user,omitempty"`
+	// PID is the process, if it is one.
+	PID int `json:"pid,omitempty"`
+	// User is who it runs as.
+	User string `json:"user,omitempty"`
+	// Command is what it is called, or the device.
 	Command string `json:"command,omitempty"`
 	// Path is what it holds.
 	Path string `json:"path,omitempty"`
@@ -196,9 +221,14 @@ type Blocker struct {
 
 // Event is something that happened, with how often it did in a row.
 type Event struct {
-	Time    metav1.Time `json:"time"`
-	Type    string      `json:"type"` // Normal or Warning
-	Reason  string      `json:"reason"`
-	Message string      `json:"message"`
-	Count   int         `json:"count,omitempty"`
+	// Time is when it happened last.
+	Time metav1.Time `json:"time"`
+	// Type is Normal or Warning.
+	Type string `json:"type"`
+	// Reason is a word for programs.
+	Reason string `json:"reason"`
+	// Message is for people.
+	Message string `json:"message"`
+	// Count is how often it happened in a row.
+	Count int `json:"count,omitempty"`
 }

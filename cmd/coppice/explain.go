@@ -24,7 +24,8 @@ func newExplain(c *cli) *cobra.Command {
 Nothing is asked of a controller: it is what this program itself takes.`,
 		Example: `  coppice explain session
   coppice explain session.spec.chroot.union
-  coppice explain profile.spec --recursive`,
+  coppice explain profile.spec.mounts
+  coppice explain chroot.spec --recursive`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("what is to be explained? Try coppice explain session.spec")
@@ -33,7 +34,7 @@ Nothing is asked of a controller: it is what this program itself takes.`,
 		},
 		ValidArgsFunction: completeFields,
 		RunE: func(_ *cobra.Command, args []string) error {
-			word, rest, deeper := strings.Cut(args[0], ".")
+			word, rest, deeper := strings.Cut(strings.TrimRight(args[0], "."), ".")
 			n, err := parseNoun(word)
 			if err != nil {
 				return err
@@ -43,7 +44,7 @@ Nothing is asked of a controller: it is what this program itself takes.`,
 			}
 			var path []string
 			if deeper {
-				path = strings.Split(strings.TrimSuffix(rest, "."), ".")
+				path = strings.Split(rest, ".")
 			}
 			field, err := schema.Find(n.kind, path)
 			if err != nil {

@@ -25,11 +25,19 @@ func newSchema(c *cli) *cobra.Command {
 -o json is a JSON Schema (draft 7), for editors and kubeconform; -o crd is a
 CustomResourceDefinition, for an API server. Both are generated from the types that
 the controller reads manifests into. --dir writes all of them into a folder, under
-the names that kubeconform looks for.`,
+the names that kubeconform looks for.
+
+Editors that know YAML's language server find the schema by a manifest's first line:
+# yaml-language-server: $schema=schemas/manifest_v1alpha1.json`,
 		Example: `  coppice schema --dir schemas
   kubeconform -strict -schema-location 'schemas/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json' *.yaml
   coppice schema -o crd | kubectl apply -f -`,
-		Args:              cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("one kind at a time, please, or none for all of them")
+			}
+			return nil
+		},
 		ValidArgsFunction: completeKinds,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(schemaForms, form) {
@@ -47,7 +55,7 @@ the names that kubeconform looks for.`,
 				kinds = []string{n.kind}
 			}
 			if folder != "" {
-				return writeSchemas(folder, form, kinds, len(args) == 0)
+				return c.writeSchemas(folder, form, kinds, len(args) == 0)
 			}
 			if form == "json" && len(args) == 0 {
 				kinds = []string{""}
@@ -74,8 +82,9 @@ func textOf(form, kind string) []byte {
 	return schema.JSON(kind)
 }
 
-// writeSchemas writes a file for each kind; all adds the one that takes all of them.
-func writeSchemas(folder, form string, kinds []string, all bool) error {
+// writeSchemas writes a file for each kind, and says which; all adds the one that takes
+// all of them.
+func (c *cli) writeSchemas(folder, form string, kinds []string, all bool) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("make folder for schemas: %w", err)
 	}
@@ -87,9 +96,11 @@ func writeSchemas(folder, form string, kinds []string, all bool) error {
 		if form == "crd" {
 			name = schema.CRDFileName(kind)
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), textOf(form, kind), 0o644); err != nil {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, textOf(form, kind), 0o644); err != nil {
 			return fmt.Errorf("write schema: %w", err)
 		}
+		fmt.Fprintln(c.out, path)
 	}
 	return nil
 }

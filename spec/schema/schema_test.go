@@ -92,17 +92,20 @@ func TestFindNothing(t *testing.T) {
 	}
 }
 
-// TestEveryFieldIsDescribed walks through all that a person can ask about.
+// TestEveryFieldIsDescribed walks through all that a person can ask about, and wants
+// each called what it is called in a manifest.
 func TestEveryFieldIsDescribed(t *testing.T) {
 	var walk func(at string, f schema.Field)
 	walk = func(at string, f schema.Field) {
-		if f.Description == "" {
+		first, _, _ := strings.Cut(f.Description, " ")
+		switch {
+		case f.Description == "":
 			t.Errorf("%s is not described", at)
+		case strings.Contains(at, ".") && first != f.Name && strings.EqualFold(first, f.Name):
+			t.Errorf("%s is called %s", at, first)
 		}
 		for _, child := range f.Fields {
-			if at+"."+child.Name != "Chroot.status" && at+"."+child.Name != "Profile.status" && at+"."+child.Name != "Session.status" {
-				walk(at+"."+child.Name, child)
-			}
+			walk(at+"."+child.Name, child)
 		}
 	}
 	for _, kind := range schema.Kinds() {
@@ -111,5 +114,20 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 			t.Fatal(err)
 		}
 		walk(kind, root)
+	}
+}
+
+// TestDescribed calls fields what they are called in a manifest, and lets all else be.
+func TestDescribed(t *testing.T) {
+	for _, test := range []struct{ name, comment, want string }{
+		{"ttl", "TTL is how long it lives.", "ttl is how long it lives."},
+		{"lvmSnapshot", "LVMSnapshot is\na volume.", "lvmSnapshot is\na volume."},
+		{"set", "Sets are none.", "Sets are none."},
+		{"user", "User", "User"},
+		{"user", "", ""},
+	} {
+		if got := derive.Described(test.name, test.comment); got != test.want {
+			t.Errorf("%s: %q is %q, want %q", test.name, test.comment, got, test.want)
+		}
 	}
 }

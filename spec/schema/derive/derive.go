@@ -49,11 +49,11 @@ func JSON(crd []byte) ([]byte, error) {
 	version := d.Spec.Versions[0]
 	schema := strict(version.Schema.OpenAPIV3Schema)
 	fields := schema["properties"].(map[string]any)
-	fields["apiVersion"] = map[string]any{"const": d.Spec.Group + "/" + version.Name, "description": "The group and version of the API."}
-	fields["kind"] = map[string]any{"const": d.Spec.Names.Kind, "description": "The kind of the object."}
+	fields["apiVersion"] = map[string]any{"const": d.Spec.Group + "/" + version.Name, "description": "The group and version of the API: " + d.Spec.Group + "/" + version.Name + "."}
+	fields["kind"] = map[string]any{"const": d.Spec.Names.Kind, "description": "The kind of the object: " + d.Spec.Names.Kind + "."}
 	fields["metadata"] = metadata
 	// What kubectl prints is taken, whatever the daemon says in it.
-	fields["status"] = map[string]any{"type": "object", "description": "Status is what the daemon tells; it is never read from a manifest."}
+	fields["status"] = map[string]any{"type": "object", "readOnly": true, "description": "status is what the daemon tells; it is never read from a manifest."}
 	schema["required"] = required(schema, "apiVersion", "kind", "metadata")
 	schema["$schema"] = Draft
 	schema["title"] = d.Spec.Names.Kind
@@ -142,9 +142,22 @@ func strict(schema map[string]any) map[string]any {
 func each(properties any) map[string]any {
 	result := map[string]any{}
 	for name, schema := range properties.(map[string]any) {
-		result[name] = strict(schema.(map[string]any))
+		field := strict(schema.(map[string]any))
+		if text, is := field["description"].(string); is {
+			field["description"] = Described(name, text)
+		}
+		result[name] = field
 	}
 	return result
+}
+
+// Described returns what a Go comment says of a field for those who know the field by
+// the name that it has in a manifest.
+func Described(name, comment string) string {
+	if first, rest, is := strings.Cut(comment, " "); is && strings.EqualFold(first, name) {
+		return name + " " + rest
+	}
+	return comment
 }
 
 // has are the fields that one of the generator's own rules counts.

@@ -29,6 +29,7 @@ type Chroot struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
+	// Spec says where a root file system comes from, and who may use it how.
 	Spec spec.ChrootSpec `json:"spec"`
 	// Status is what the daemon tells; it is never read from a manifest.
 	Status *status.Status `json:"status,omitempty"`
@@ -45,6 +46,7 @@ type Profile struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
+	// Spec lists mounts, files and hooks.
 	Spec spec.ProfileSpec `json:"spec,omitempty"`
 	// Status is what the daemon tells; it is never read from a manifest.
 	Status *status.Status `json:"status,omitempty"`
@@ -63,6 +65,7 @@ type Session struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
+	// Spec says what the session is grown from and how it lives.
 	Spec spec.SessionSpec `json:"spec"`
 	// Status is what the daemon tells; it is never read from a manifest.
 	Status *status.Status `json:"status,omitempty"`
