@@ -1,10 +1,10 @@
 package manifests
 
 import (
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -35,7 +35,7 @@ func (s *story) pass() pass {
 			continue // it is not there
 		}
 		at := part{path: filepath.Join(folder, path), place: place{inode: uint64(s.next(2))}, stamp: int64(s.next(2))}
-		at.identity = fmt.Sprint(at.place.inode)
+		at.identity = strconv.FormatUint(at.place.inode, 10)
 		switch kind {
 		case 1:
 			at.unavailable = "no"

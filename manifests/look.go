@@ -133,8 +133,10 @@ func lookOnce(folder Folder, known map[string]folderState) pass {
 	w := walk{folder: folder, known: known, root: root, read: map[place]bool{}}
 	w.enter(".", root, checkoutAt(root))
 	// A link may lead to a folder that was read by its own name, or is hidden.
-	for i := 0; i < len(w.links); i++ {
-		w.descend(w.links[i], true, checkout{})
+	for len(w.links) > 0 { // and to more links
+		link := w.links[0]
+		w.links = w.links[1:]
+		w.descend(link, true, checkout{})
 	}
 	if len(w.parts) > mostFolders {
 		w.parts = []part{{path: folder.Path, unavailable: fmt.Sprintf("it holds more than %d folders; watch some of them alone", mostFolders)}}
@@ -213,7 +215,7 @@ func (w *walk) enter(name string, dir *os.File, within checkout) {
 	}
 	r := reading{dir: dir, folder: p.path, known: w.known[p.path].files}
 	for _, e := range entries {
-		if Considered(e.Name()) && !(w.folder.Recursive && e.IsDir()) {
+		if Considered(e.Name()) && (!w.folder.Recursive || !e.IsDir()) {
 			p.files = append(p.files, r.read(e.Name()))
 		}
 	}

@@ -75,7 +75,7 @@ func TestRevision(t *testing.T) {
 // TestRevisionOfNothing has in place of Git's files what is none.
 func TestRevisionOfNothing(t *testing.T) {
 	const sha = "0123456789012345678901234567890123456789"
-	for name, make := range map[string]func(git string){
+	for name, prepare := range map[string]func(git string){
 		"no HEAD":                  func(string) {},
 		"a branch without commits": func(git string) { write(t, git+"/HEAD", "ref: refs/heads/main\n") },
 		"references in a table":    func(git string) { write(t, git+"/HEAD", "ref: refs/heads/.invalid\n") },
@@ -96,7 +96,7 @@ func TestRevisionOfNothing(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Dir(dir)+"/commit", sha+"\n")
 			must(t, os.Mkdir(dir+"/.git", 0o755))
-			make(dir + "/.git")
+			prepare(dir + "/.git")
 			if c := at(t, dir); c.revision != "" {
 				t.Errorf("%+v", c)
 			}

@@ -189,7 +189,7 @@ func section(to io.Writer, heading string, rows [][]string) {
 
 // holds says what is known of a watched folder.
 func holds(f status.Folder) string {
-	text := fmt.Sprintf("%s in %s", count(f.Objects, "object"), count(f.Manifests, "manifest"))
+	parts := []string{fmt.Sprintf("%s in %s", count(f.Objects, "object"), count(f.Manifests, "manifest"))}
 	for _, more := range []struct {
 		is   bool
 		what string
@@ -200,10 +200,10 @@ func holds(f status.Folder) string {
 		{f.Polled, "looked at each second, since its file system does not tell of changes"},
 	} {
 		if more.is {
-			text += ", " + more.what
+			parts = append(parts, more.what)
 		}
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // place says where a manifest stands.
