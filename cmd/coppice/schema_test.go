@@ -13,9 +13,9 @@ import (
 
 // TestSchema prints what is embedded: a schema of a kind, or one that takes all.
 func TestSchema(t *testing.T) {
-	definitions := ""
+	var definitions strings.Builder
 	for _, kind := range schema.Kinds() {
-		definitions += string(schema.CRD(kind))
+		definitions.Write(schema.CRD(kind))
 	}
 	for _, row := range []struct {
 		args string
@@ -25,7 +25,7 @@ func TestSchema(t *testing.T) {
 		{"session", string(schema.JSON("Session"))},
 		{"CHROOTS -o json", string(schema.JSON("Chroot"))},
 		{"pr -o crd", string(schema.CRD("Profile"))},
-		{"-o crd", definitions},
+		{"-o crd", definitions.String()},
 	} {
 		out, errOut, code := said(append([]string{"schema"}, strings.Fields(row.args)...)...)
 		if code != exitOK || errOut != "" || out != row.want {
