@@ -113,14 +113,10 @@ func (c *cli) written(ref reference) (o spec.Object, at string, err error) {
 		return nil, "", err
 	}
 	at = file.Status.Source.Manifest
-	text, err := os.ReadFile(at)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
-	}
+	documents, err := c.documents(at)
 	if err != nil {
 		return nil, "", fmt.Errorf("read manifest of %s: %w", ref, err)
 	}
-	documents, _ := spec.Parse(at, text) // what is wrong with others does not matter
 	i := slices.IndexFunc(documents, func(d spec.Document) bool { return d.Kind == ref.noun.kind && d.Name == ref.name })
 	switch {
 	case i < 0:
@@ -129,4 +125,22 @@ func (c *cli) written(ref reference) (o spec.Object, at string, err error) {
 		return nil, "", fmt.Errorf("%s is written in %s, and cannot be read there: coppice validate %s", ref, at, at)
 	}
 	return documents[i].Object, at, nil
+}
+
+// documents returns what a manifest in a watched folder holds; nothing if it is not there.
+// What is wrong with it does not matter to who asks about one object of it.
+func (c *cli) documents(path string) ([]spec.Document, error) {
+	if known, is := c.read[path]; is {
+		return known, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	documents, _ := spec.Parse(path, text)
+	if c.read == nil {
+		c.read = map[string][]spec.Document{}
+	}
+	c.read[path] = documents
+	return documents, nil
 }

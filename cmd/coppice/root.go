@@ -11,6 +11,7 @@ import (
 
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/reconcile/layout"
+	"coppice.dev/spec"
 )
 
 // defaultRunDir is where the controller of the machine keeps its statuses.
@@ -22,6 +23,9 @@ type cli struct {
 	out    io.Writer
 	errOut io.Writer
 	runDir string
+	// read holds what was read of watched folders, by path: one file may hold
+	// thousands of objects.
+	read map[string][]spec.Document
 }
 
 // layout names the paths below the run-time folder.
