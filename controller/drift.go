@@ -79,7 +79,7 @@ func (p *pass) settle(held []plan.Held) (bool, error) {
 		p.record.Settled = ""
 		return changed, nil
 	}
-	if slices.ContainsFunc(held, func(h plan.Held) bool { return h.Cause == plan.CauseInUse }) {
+	if slices.ContainsFunc(held, inUse) {
 		return false, nil // that is still to be done
 	}
 	mark, err := p.record.Mark()
@@ -89,6 +89,9 @@ func (p *pass) settle(held []plan.Held) (bool, error) {
 	p.record.Settled = mark
 	return true, nil
 }
+
+// inUse reports whether something is left alone only until those inside have left.
+func inUse(h plan.Held) bool { return h.Cause == plan.CauseInUse }
 
 // usable reports whether commands can be run in a session of which a plan says what
 // is wrong with it.

@@ -203,6 +203,21 @@ func scenes() []scene {
 		{name: "its home cannot be seen", first: files("c.yaml", directory("c"), "a.yaml", session("a", "c")), then: func(r *room) {
 			r.world.change(func() { r.world.blind[object.SessionOwner("a")] = object.KindHome })
 		}, want: "a Unknown PROBLEM its home could not be looked at"},
+		{name: "its root cannot be seen", first: files("c.yaml", directory("c"), "a.yaml", session("a", "c")), then: func(r *room) {
+			r.world.change(func() { r.world.blind[object.SessionOwner("a")] = object.KindNamespace })
+		}, want: "a Unknown PROBLEM Create 4-root/namespace: Namespace objects could not be looked at"},
+		{name: "nor what is left of it", first: files("c.yaml", directory("c"), "a.yaml", session("a", "c")), then: func(r *room) {
+			r.world.change(func() { r.world.blind[object.SessionOwner("a")] = object.KindNamespace })
+		}, next: files("a.yaml", ""), want: "a Unknown PROBLEM"},
+		{name: "its root is of another make", first: files("c.yaml", directory("c"), "a.yaml", session("a", "c")), then: func(r *room) {
+			r.world.change(func() {
+				root := r.world.there[object.SessionOwner("a")]["4-root/namespace"]
+				made := root.Spec.(object.Namespace)
+				made.Layers = nil
+				root.Spec = made
+				r.world.there[object.SessionOwner("a")]["4-root/namespace"] = root
+			})
+		}, want: "a Unchanged H:"},
 		{name: "an alias moves", first: files("c.yaml", aliased("c", "x"), "d.yaml", directory("d"), "a.yaml", session("a", "x", "updateStrategy: Recreate")),
 			next: files("c.yaml", directory("c"), "d.yaml", aliased("d", "x")), want: "a Recreated FIELDS spec.chrootRef.name"},
 	}

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"path/filepath"
+	"slices"
 
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/compile"
@@ -43,18 +44,30 @@ func (o *outlook) session(ctx context.Context, name string) Forecast {
 	default:
 		o.begins(ctx, &f, &p, p.world)
 	}
-	if f.Outcome == Unchanged && f.steps() > 0 {
-		f.Outcome = Changed
-	}
+	f.conclude(&p)
 	return f
 }
 
-// steps counts them.
-func (f *Forecast) steps() (n int) {
-	for _, p := range f.Plans {
-		n += len(p.Steps)
+// conclude says what the plans come to. What cannot be seen may change them, and what
+// people use is not taken from under them.
+func (f *Forecast) conclude(p *pass) {
+	steps := 0
+	for _, plan := range f.Plans {
+		steps += len(plan.Steps)
+		if err := heldFault(plan.Held); err != nil && f.Problem == "" {
+			f.unknown("%s", status.Explain(err).Message)
+		}
+		if slices.ContainsFunc(plan.Held, inUse) {
+			f.Waits = "those inside: " + fault.Holders(p.inside())
+			steps++
+		}
 	}
-	return n
+	if err := notAllSeen(p.world); err != nil && f.Outcome == Deleted {
+		f.unknown("%s", status.Explain(err).Message)
+	}
+	if f.Outcome == Unchanged && steps > 0 {
+		f.Outcome = Changed
+	}
 }
 
 // pass looks at a session as a pass does, of which nothing is to be told.

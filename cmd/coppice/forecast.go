@@ -17,7 +17,7 @@ func printForecasts(w io.Writer, list []wire.Forecast) {
 	idle := true
 	for _, f := range list {
 		idle = idle && f.Outcome == wire.OutcomeUnchanged
-		if f.Outcome != wire.OutcomeUnchanged || len(f.Fields) > 0 {
+		if f.Outcome != wire.OutcomeUnchanged || len(f.Fields)+len(f.Steps) > 0 {
 			printForecast(w, f)
 		}
 	}
@@ -60,8 +60,11 @@ func intent(f wire.Forecast) string {
 		wire.OutcomeCreated: "is made", wire.OutcomeChanged: "changes", wire.OutcomeRecreated: "is taken down and made anew",
 		wire.OutcomeExpired: "is taken down", wire.OutcomeDeleted: "is taken down",
 		wire.OutcomePending: "cannot be made: " + f.Problem, wire.OutcomeUnknown: "cannot be told of: " + f.Problem,
-		wire.OutcomeUnchanged: "stays as it is until it is deleted: a running session cannot take what has changed in " + strings.Join(f.Fields, ", "),
+		wire.OutcomeUnchanged: "stays as it is until it is deleted",
 	}[f.Outcome]
+	if f.Outcome == wire.OutcomeUnchanged && len(f.Fields) > 0 {
+		text += ": a running session cannot take what has changed in " + strings.Join(f.Fields, ", ")
+	}
 	if f.Outcome == wire.OutcomeChanged && f.Left != "" {
 		text = "is not as wanted"
 	}

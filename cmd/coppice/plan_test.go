@@ -39,6 +39,7 @@ func forecasts() map[string]wire.Forecast {
 		"blind":  {Session: "blind", Outcome: wire.OutcomeUnknown, Problem: "its home could not be looked at: EIO"},
 		"asleep": {Session: "asleep", Outcome: wire.OutcomeChanged, Left: "it was suspended by root", Steps: []wire.Step{{Operation: "Create", Address: "5-mounts/proc", Reason: "it is not there"}}},
 		"old":    {Session: "old", Outcome: wire.OutcomeUnchanged, Fields: []string{"spec.chroot.source"}},
+		"built":  {Session: "built", Outcome: wire.OutcomeUnchanged, Steps: []wire.Step{{Operation: "Hold", Address: "4-root/namespace", Reason: "it was made otherwise"}}},
 		"well":   {Session: "well", Outcome: wire.OutcomeUnchanged},
 	}
 }
@@ -54,6 +55,12 @@ func TestPrintForecasts(t *testing.T) {
 		{"well", "Nothing is to be done.\n", 0},
 		{"well old", `
 session/old stays as it is until it is deleted: a running session cannot take what has changed in spec.chroot.source
+
+Nothing is to be done.
+`, 0},
+		{"built", `
+session/built stays as it is until it is deleted
+  ! 4-root/namespace    it was made otherwise
 
 Nothing is to be done.
 `, 0},
