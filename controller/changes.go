@@ -38,10 +38,10 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 			continue
 		}
 		own := key{class, k.Name}
-		c.queue.renew(own)
 		if _, named := set.Entries[k]; class == classSession && !named && !set.MayHold(k) {
 			c.passes.interrupt(own)
 		}
+		c.queue.renew(own)
 		for _, name := range c.links.sessions(append(names(own, before, set), key{class: class})...) {
 			c.queue.renew(sessionKey(name))
 		}

@@ -54,7 +54,8 @@ func (p *passes) pace() (working, hanging int, longest time.Duration) {
 }
 
 // interrupt cuts the pass of a key short, if there is one. A step that has begun
-// is given some time to end; the key must be in the queue again.
+// is given some time to end. The key must be put into the queue afterwards: if it were
+// there before, it could be the new pass that is cut short.
 func (p *passes) interrupt(k key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -216,10 +216,10 @@ func (p *pass) gone() {
 // waited for them.
 func (p *pass) handOn(bases, refused []string) {
 	for _, b := range bases {
-		p.queue.renew(baseKey(b))
 		if !p.claims.wanted(b) {
 			p.passes.interrupt(baseKey(b))
 		}
+		p.queue.renew(baseKey(b))
 	}
 	for _, s := range refused {
 		p.queue.renew(sessionKey(s))
