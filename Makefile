@@ -74,6 +74,26 @@ test-vm: ## the tests that depend on the kernel, crashes of LVM, and power cuts,
 	bin/vm test; bin/vm crash -most 1; bin/vm powercut -n 2 -reboots 1 -longest 8s; \
 	echo "test-vm took $$(( $$(date +%s) - began )) s"
 
+# A Kubernetes API server with its etcd, and kubectl, in the versions that their module
+# names. Go builds them of their sources, which takes five minutes and more if it has not
+# done so before, so this is no part of `make test`; they are kept below bin.
+KUBE         := $(CURDIR)/bin/kube
+KUBE_SOURCES := test/kube/cluster/programs
+
+$(KUBE)/.built: $(KUBE_SOURCES)/go.mod $(KUBE_SOURCES)/go.sum
+	@mkdir -p $(KUBE)
+	@version=$$($(GO) -C $(KUBE_SOURCES) list -m -f '{{.Version}}' k8s.io/kubernetes); \
+	for program in etcd=go.etcd.io/etcd/server/v3 kubectl=k8s.io/kubernetes/cmd/kubectl kube-apiserver=k8s.io/kubernetes/cmd/kube-apiserver; do \
+		echo "building $${program%%=*}"; \
+		CGO_ENABLED=0 nice $(GO) -C $(KUBE_SOURCES) build -trimpath -o $(KUBE)/"$${program%%=*}" \
+			-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" "$${program#*=}"; \
+	done
+	@touch $@
+
+.PHONY: test-kube
+test-kube: $(KUBE)/.built ## manifests and statuses in a real Kubernetes API server, by kubectl (as root)
+	KUBEBUILDER_ASSETS=$(KUBE) $(GO) -C test/kube/cluster test -count=1 -timeout 20m ./...
+
 # sbuild, autopkgtest and piuparts themselves, of which `make test` is one run. The
 # archive with Debian bookworm that they use is made once, and kept.
 .PHONY: test-clients
@@ -117,6 +137,7 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck; that the schemas 
 	cd test/kube/schema && $(TOOLS)/golangci-lint run ./...
 	cd test/browser && $(TOOLS)/golangci-lint run ./...
 	cd test/kube/gitops && $(TOOLS)/golangci-lint run ./...
+	cd test/kube/cluster && $(TOOLS)/golangci-lint run ./...
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(CRDGEN) output:crd:dir="$$fresh"; \
 	diff -r "$$fresh" spec/schema/crd || { echo "the schemas are not those of the types: run make generate"; exit 1; }
 

@@ -57,7 +57,7 @@ type Profile struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Chroot",type=string,JSONPath=`.status.chroot`
+// +kubebuilder:printcolumn:name="Chroot",type=string,JSONPath=`.spec.chrootRef.name`
 // +kubebuilder:printcolumn:name="Root",type=string,priority=1,JSONPath=`.status.root`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",message="metadata.name must be lower-case letters, digits and dashes, with a letter or digit first and last, 63 at most"
