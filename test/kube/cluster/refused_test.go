@@ -94,3 +94,17 @@ func TestChangesAreRefused(t *testing.T) {
 	const other = `{"spec":{"chrootRef":null,"chroot":{"source":{"directory":{"path":"/a"}}}}}`
 	c.do("", "patch", "session", "a", "--type=merge", "-p", other)
 }
+
+// TestWrittenTwice has only Coppice refuse a field that is written twice: what kubectl
+// sends to the server, however strict, is the last of the two.
+func TestWrittenTwice(t *testing.T) {
+	c := server(t)
+	const text = "apiVersion: coppice.dev/v1alpha1\nkind: Session\nmetadata: {name: a}\nspec: {ttl: 1h, chrootRef: {name: b}, ttl: 2h}\n"
+	c.do(text, "create", "--validate=strict", "-f", "-")
+	if ttl := c.do("", "get", "session", "a", "-o", "jsonpath={.spec.ttl}"); ttl != "2h" {
+		t.Errorf("ttl is %s", ttl)
+	}
+	if _, problems := spec.Parse("twice.yaml", []byte(text)); len(problems) != 1 || !strings.Contains(problems[0].Message, "written twice") {
+		t.Errorf("%v", problems)
+	}
+}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -223,7 +222,7 @@ func TestStatusIsChecked(t *testing.T) {
 	for _, kind := range schema.Kinds() {
 		name := strings.ToLower(kind)
 		if out := c.do("", "explain", name+".status"); !strings.Contains(out, "conditions\t<[]Object>") {
-			t.Errorf("%s: %s", name, fmt.Sprint(out))
+			t.Errorf("%s: %s", name, out)
 		}
 	}
 }
