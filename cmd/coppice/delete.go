@@ -45,6 +45,9 @@ touched; the command then says which file to remove.`,
 			var failed error
 			refs = slices.DeleteFunc(refs, func(ref reference) bool {
 				err := c.delete(ref)
+				if _, gone := errors.AsType[*notFoundError](err); gone && pick.given() {
+					return true // meanwhile; it was not asked for by its name
+				}
 				failed = errors.Join(failed, err)
 				return err != nil
 			})

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"coppice.dev/manifests"
 	"coppice.dev/spec"
 )
 
@@ -109,8 +110,12 @@ func text(o spec.Object) (string, error) {
 // if there is none.
 func (c *cli) written(ref reference) (o spec.Object, at string, err error) {
 	file, err := c.peek(ref)
-	if err != nil || file == nil || file.Status.Source == nil {
+	if err != nil {
 		return nil, "", err
+	}
+	if file == nil || file.Status.Source == nil {
+		o, at = c.unheard(ref)
+		return o, at, nil
 	}
 	at = file.Status.Source.Manifest
 	documents, err := c.documents(at)
@@ -125,6 +130,16 @@ func (c *cli) written(ref reference) (o spec.Object, at string, err error) {
 		return nil, "", fmt.Errorf("%s is written in %s, and cannot be read there: coppice validate %s", ref, at, at)
 	}
 	return documents[i].Object, at, nil
+}
+
+// unheard returns an object of which the controller has told nothing yet, and its
+// manifest; nil if there is none.
+func (c *cli) unheard(ref reference) (spec.Object, string) {
+	if c.given == nil {
+		c.given = c.asks()
+	}
+	entry := c.given[manifests.Key{Kind: ref.noun.kind, Name: ref.name}]
+	return entry.Object, entry.Place.Manifest
 }
 
 // documents returns what a manifest in a watched folder holds; nothing if it is not there.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/version"
+	"coppice.dev/manifests"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/spec"
 )
@@ -26,6 +27,10 @@ type cli struct {
 	// read holds what was read of watched folders, by path: one file may hold
 	// thousands of objects.
 	read map[string][]spec.Document
+	// given is what they held together, when it was asked for first.
+	given map[manifests.Key]manifests.Entry
+	// watched is what is watched for who waits.
+	watched watching
 }
 
 // layout names the paths below the run-time folder.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"coppice.dev/cmd/internal/presence"
+	"coppice.dev/manifests"
 	"coppice.dev/status"
 )
 
@@ -46,7 +49,8 @@ func (s *selection) of(files []status.File) []status.File {
 	return slices.DeleteFunc(files, func(f status.File) bool { return !s.takes(f.Metadata.Labels) })
 }
 
-// picked returns the objects of a kind that a selection picks; there may be none.
+// picked returns the objects of a kind that a selection picks; there may be none. What was
+// asked for a moment ago is among them, though the controller may not have told of it yet.
 func (c *cli) picked(args []string, pick selection) ([]reference, noun, error) {
 	if len(args) != 1 || strings.Contains(args[0], "/") {
 		return nil, noun{}, usagef("-l picks among the objects of one kind, such as sessions; name the kind, and no object")
@@ -59,11 +63,35 @@ func (c *cli) picked(args []string, pick selection) ([]reference, noun, error) {
 	if err != nil {
 		return nil, noun{}, err
 	}
+	takes := map[string]bool{}
+	for _, f := range files {
+		takes[f.Metadata.Name] = pick.takes(f.Metadata.Labels)
+	}
+	for key, entry := range c.asks() {
+		if key.Kind == n.kind && entry.Object != nil {
+			takes[key.Name] = pick.takes(entry.Object.GetLabels())
+		}
+	}
 	var refs []reference
-	for _, f := range pick.of(files) {
-		refs = append(refs, reference{n, f.Metadata.Name})
+	for _, name := range slices.Sorted(maps.Keys(takes)) {
+		if takes[name] {
+			refs = append(refs, reference{n, name})
+		}
 	}
 	return refs, n, nil
+}
+
+// asks returns what the watched folders hold now, as far as it can be read.
+func (c *cli) asks() map[manifests.Key]manifests.Entry {
+	facts, _, err := presence.Look(c.runDir)
+	if err != nil || facts.EphemeralDir == "" {
+		return nil // there was never a controller
+	}
+	source := manifests.Source{Folders: []manifests.Folder{{Path: facts.EphemeralDir, Ephemeral: true}}}
+	for _, dir := range facts.ManifestDirs {
+		source.Folders = append(source.Folders, manifests.Folder{Path: dir})
+	}
+	return source.Refresh().Entries
 }
 
 // nobody says that a selection picks none of a kind.

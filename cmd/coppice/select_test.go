@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/status"
 )
 
@@ -97,4 +98,41 @@ func TestPicked(t *testing.T) {
 			t.Errorf("coppice %s: code %d, want %d\n%s", row.args, code, row.code, text)
 		}
 	}
+}
+
+// TestPickedBeforeItIsTold picks what is in a watched folder and of which no status tells
+// yet, and what a status tells of whose labels have just changed.
+func TestPickedBeforeItIsTold(t *testing.T) {
+	h := newHouse(t)
+	lasting := t.TempDir()
+	here, err := presence.Announce(h.run, presence.Facts{EphemeralDir: h.manifests, ManifestDirs: []string{lasting}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	h.tell("Session", "told", h.manifests+"/session-told.yaml", map[string]string{"team": "a"})
+	h.write(h.manifests+"/session-told.yaml", labelled("told", "team: b", "c"))
+	h.tell("Session", "held", lasting+"/gone.yaml", map[string]string{"team": "a"})
+	h.write(h.manifests+"/session-new.yaml", labelled("new", "team: a", "c"))
+	h.write(lasting+"/mine.yaml", labelled("mine", "team: a", "c")+"---\n"+chrootOf("c", "/srv/c"))
+	c := &cli{runDir: h.run}
+	for team, want := range map[string]string{"a": "session/held session/mine session/new", "b": "session/told", "c": ""} {
+		pick := selection{text: "team=" + team}
+		if err := pick.parse(); err != nil {
+			t.Fatal(err)
+		}
+		refs, _, err := c.picked([]string{"sessions"}, pick)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, ref := range refs {
+			names = append(names, ref.String())
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("team %s: %s, want %s", team, got, want)
+		}
+	}
+	out, errOut, code := h.call(labelled("mine", "team: a", "d"), "diff", "-f", "-")
+	wants(t, "diff of what nothing is told of", code, 1, out+errOut, "--- session/mine\t"+lasting+"/mine.yaml\n", "-    name: c\n+    name: d\n")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,9 +31,8 @@ The same can be written in a manifest: spec.suspend.`,
   coppice suspend -l suite=bookworm`,
 	}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
-		if err := c.daemon().Suspend(ctx, ref.name, why); err != nil {
-			return c.explain(err)
-		}
+		return c.explain(c.daemon().Suspend(ctx, ref.name, why))
+	}, func(ctx context.Context, ref reference) error {
 		suspended := goal{name: "suspended", ok: func(f *status.File) bool { return f != nil && f.Status.Suspended() }}
 		if err := c.waitFor(ctx, ref, suspended, heeding, nil); err != nil {
 			return err
@@ -53,14 +53,15 @@ now, be it a repair or their end. Only root may do it.`,
 		Example: `  coppice resume build-1
   coppice resume -l suite=bookworm`,
 	}
+	was := map[reference]bool{}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
 		before, err := c.peek(ref)
 		if err != nil {
 			return err
 		}
-		if err := c.daemon().Resume(ctx, ref.name); err != nil {
-			return c.explain(err)
-		}
+		was[ref] = before == nil || before.Status.Suspended()
+		return c.explain(c.daemon().Resume(ctx, ref.name))
+	}, func(ctx context.Context, ref reference) error {
 		if at := c.suspendedIn(ref); at != "" {
 			return fmt.Errorf("%s is suspended by its manifest %s; take suspend: true out there", ref, at)
 		}
@@ -69,7 +70,7 @@ now, be it a repair or their end. Only root may do it.`,
 			return err
 		}
 		did := "resumed"
-		if before != nil && !before.Status.Suspended() {
+		if !was[ref] {
 			did = "was not suspended"
 		}
 		fmt.Fprintf(c.out, "%s %s\n", ref, did)
@@ -102,17 +103,17 @@ status.lastHandledReconcileAt.`,
 		Example: `  coppice reconcile build-1 && coppice wait session/build-1`,
 	}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
-		if err := c.daemon().Reconcile(ctx, ref.name); err != nil {
-			return c.explain(err)
-		}
+		return c.explain(c.daemon().Reconcile(ctx, ref.name))
+	}, func(_ context.Context, ref reference) error {
 		fmt.Fprintf(c.out, "%s is looked at\n", ref)
 		return nil
 	})
 	return cmd
 }
 
-// governed has a command do something to each session that is named or picked.
-func (c *cli) governed(cmd *cobra.Command, do func(context.Context, reference) error) {
+// governed has a command ask for something of each session that is named or picked, and
+// then tell of each what came of it: so many take no longer than the slowest.
+func (c *cli) governed(cmd *cobra.Command, ask, tell func(context.Context, reference) error) {
 	var pick selection
 	pick.flag(cmd, "sessions")
 	cmd.ValidArgsFunction = c.completeSessions
@@ -124,9 +125,15 @@ func (c *cli) governed(cmd *cobra.Command, do func(context.Context, reference) e
 		if err != nil {
 			return err
 		}
-		var failed error // one that is not there does not keep the others
+		// One that is not there does not keep the others.
+		var failed error
+		refs = slices.DeleteFunc(refs, func(ref reference) bool {
+			err := ask(cmd.Context(), ref)
+			failed = errors.Join(failed, err)
+			return err != nil
+		})
 		for _, ref := range refs {
-			failed = errors.Join(failed, do(cmd.Context(), ref))
+			failed = errors.Join(failed, tell(cmd.Context(), ref))
 		}
 		return failed
 	}

@@ -144,12 +144,12 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 			return c.absent() // waiting does not help
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
-	defer cancel()
-	changes, err := status.Watch(ctx, c.layout().Status(), ref.noun.kind)
+	changes, err := c.changes(ctx, ref.noun.kind)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	for {
@@ -172,6 +172,26 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 		case <-tick.C:
 		}
 	}
+}
+
+// watching is a watch of a kind, which lasts as long as whoever began it.
+type watching struct {
+	kind    string
+	while   <-chan struct{}
+	changes <-chan status.Change
+}
+
+// changes returns what tells of changes. Who waits for many, one after the other, is told
+// by one watch: each looks at everything there is.
+func (c *cli) changes(ctx context.Context, kind string) (<-chan status.Change, error) {
+	if w := c.watched; w.changes != nil && w.kind == kind && w.while == ctx.Done() {
+		return w.changes, nil
+	}
+	changes, err := status.Watch(ctx, c.layout().Status(), kind)
+	if err == nil {
+		c.watched = watching{kind, ctx.Done(), changes}
+	}
+	return changes, err
 }
 
 // peek reads the status of an object, nil if there is none.
