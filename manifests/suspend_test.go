@@ -2,6 +2,8 @@ package manifests
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -31,6 +33,16 @@ func TestSuspensions(t *testing.T) {
 		t.Error(err)
 	}
 	want("a", "", false)
+	// Somebody makes a file by hand, and one was being written when the power went.
+	for _, name := range []string{"c", ".d123", "E"} {
+		if err := os.WriteFile(filepath.Join(s.Folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("c", "somebody suspended it", true)
+	if names, err := s.Names(); err != nil || !slices.Equal(names, []string{"c"}) {
+		t.Errorf("names: %q, %v", names, err)
+	}
 	// What cannot be seen is not taken for nothing.
 	s.Folder = t.TempDir() + "/file"
 	if err := os.WriteFile(s.Folder, nil, 0o600); err != nil {
@@ -38,5 +50,15 @@ func TestSuspensions(t *testing.T) {
 	}
 	if _, _, err := s.Suspended("a"); err == nil {
 		t.Error("a file in the folder's place is no error")
+	}
+	if _, err := s.Names(); err == nil {
+		t.Error("nor is it to list it")
+	}
+	if err := s.Suspend("a", ""); err == nil {
+		t.Error("nor to write there")
+	}
+	s.Folder = t.TempDir() + "/none"
+	if names, err := s.Names(); err != nil || names != nil {
+		t.Errorf("names where there is no folder: %q, %v", names, err)
 	}
 }
