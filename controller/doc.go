@@ -22,7 +22,9 @@
 //  5. Converge its own objects.
 //  6. Tell.
 //
-// One that is unwanted converges to nothing and then gives its claims back.
+// One that is unwanted converges to nothing and then gives its claims back. One that is
+// suspended, and one whose drift is only told of, gets as far as its plan, which is told
+// and not carried out. Foresee does the same for whoever asks, and tells only them.
 //
 // # What it never does
 //
