@@ -89,7 +89,7 @@ func (c *cli) asks() map[manifests.Key]manifests.Entry {
 	}
 	source := manifests.Source{Folders: []manifests.Folder{{Path: facts.EphemeralDir, Ephemeral: true}}}
 	for _, dir := range facts.ManifestDirs {
-		source.Folders = append(source.Folders, manifests.Folder{Path: dir})
+		source.Folders = append(source.Folders, manifests.Folder{Path: dir, Recursive: facts.Recursive})
 	}
 	return source.Refresh().Entries
 }

@@ -105,7 +105,7 @@ func TestPicked(t *testing.T) {
 func TestPickedBeforeItIsTold(t *testing.T) {
 	h := newHouse(t)
 	lasting := t.TempDir()
-	here, err := presence.Announce(h.run, presence.Facts{EphemeralDir: h.manifests, ManifestDirs: []string{lasting}})
+	here, err := presence.Announce(h.run, presence.Facts{EphemeralDir: h.manifests, ManifestDirs: []string{lasting}, Recursive: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +114,10 @@ func TestPickedBeforeItIsTold(t *testing.T) {
 	h.write(h.manifests+"/session-told.yaml", labelled("told", "team: b", "c"))
 	h.tell("Session", "held", lasting+"/gone.yaml", map[string]string{"team": "a"})
 	h.write(h.manifests+"/session-new.yaml", labelled("new", "team: a", "c"))
+	h.write(lasting+"/below/deep.yaml", labelled("deep", "team: d", "c"))
 	h.write(lasting+"/mine.yaml", labelled("mine", "team: a", "c")+"---\n"+chrootOf("c", "/srv/c"))
 	c := &cli{runDir: h.run}
-	for team, want := range map[string]string{"a": "session/held session/mine session/new", "b": "session/told", "c": ""} {
+	for team, want := range map[string]string{"a": "session/held session/mine session/new", "b": "session/told", "c": "", "d": "session/deep"} {
 		pick := selection{text: "team=" + team}
 		if err := pick.parse(); err != nil {
 			t.Fatal(err)

@@ -56,7 +56,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	defer func() { err = errors.Join(err, k.Close()) }()
 	here, err := presence.Announce(o.runDir, presence.Facts{
 		PID: os.Getpid(), Version: version.Number(), Started: time.Now().UTC(),
-		StateDir: o.stateDir, ManifestDirs: o.manifestDirs, EphemeralDir: l.Manifests(),
+		StateDir: o.stateDir, ManifestDirs: o.manifestDirs, Recursive: o.recursive, EphemeralDir: l.Manifests(),
 	})
 	if err != nil {
 		return err

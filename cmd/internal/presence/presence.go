@@ -31,7 +31,9 @@ type Facts struct {
 	Started      time.Time `json:"started"`
 	StateDir     string    `json:"stateDir"`
 	ManifestDirs []string  `json:"manifestDirs"`
-	EphemeralDir string    `json:"ephemeralDir"`
+	// Recursive is set if the folders in those are watched too.
+	Recursive    bool   `json:"recursive,omitempty"`
+	EphemeralDir string `json:"ephemeralDir"`
 }
 
 // TakenError says that another controller is at work on the run-time folder.
