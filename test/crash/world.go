@@ -173,26 +173,39 @@ func (h *host) tree(folder string, add func(string, ...any)) error {
 // statuses lists what the status files say, as far as it does not depend on
 // when.
 func (h *host) statuses(add func(string, ...any)) error {
-	files, err := filepath.Glob(h.base + "/run/status/*/*")
+	dir := h.base + "/run/status"
+	kinds, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("list kinds of statuses: %w", err)
 	}
-	for _, path := range files {
-		kind := filepath.Base(filepath.Dir(path))
-		f, err := status.Read(h.base+"/run/status", kind, strings.TrimSuffix(filepath.Base(path), ".yaml"))
+	for _, kind := range kinds {
+		// Whoever reads statuses is not shown a temporary file, so files are counted too.
+		files, err := os.ReadDir(filepath.Join(dir, kind.Name()))
 		if err != nil {
-			return fmt.Errorf("read status: %w", err)
+			return fmt.Errorf("list statuses: %w", err)
 		}
-		who := kind + " " + f.Metadata.Name
-		add("status: %s is %s %s %s", who, f.Status.Phase, f.Status.Root, f.Status.Namespace)
-		for _, c := range f.Status.Conditions {
-			add("status: %s: %s is %s: %s", who, c.Type, c.Status, c.Reason)
+		if len(files) > 0 {
+			add("status: %d files of kind %s", len(files), kind.Name())
 		}
-		for _, o := range f.Status.Objects {
-			add("status: %s has %s %s %s %s %s", who, o.Owner, o.Address, o.Kind, o.Name, o.Problem)
+		all, err := status.List(dir, kind.Name())
+		if err != nil {
+			return err
+		}
+		for _, f := range all {
+			tell(kind.Name()+" "+f.Metadata.Name, f.Status, add)
 		}
 	}
 	return nil
+}
+
+func tell(who string, s status.Status, add func(string, ...any)) {
+	add("status: %s is %s %s %s", who, s.Phase, s.Root, s.Namespace)
+	for _, c := range s.Conditions {
+		add("status: %s: %s is %s: %s", who, c.Type, c.Status, c.Reason)
+	}
+	for _, o := range s.Objects {
+		add("status: %s has %s %s %s %s %s", who, o.Owner, o.Address, o.Kind, o.Name, o.Problem)
+	}
 }
 
 // sessions leaves out of a world what a daemon keeps for itself as long as it
