@@ -102,7 +102,7 @@ func TestClients(t *testing.T) {
 // building waits until a build is under way.
 func (h *host) building() {
 	h.t.Helper()
-	h.until("the package is built", time.Minute, func() bool {
+	h.until("the package is built", 4*time.Minute, func() bool {
 		list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range list {
 			text, _ := os.ReadFile(file) // it may have ended
