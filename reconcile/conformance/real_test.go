@@ -173,7 +173,7 @@ func (h *hands) refused(err error) bool {
 
 // pin returns the path of a session's live pin, or "".
 func (h *hands) pin(session string) string {
-	paths, err := filepath.Glob(filepath.Join(h.layout.Pins(), session+".*"))
+	paths, err := filepath.Glob(filepath.Join(h.layout.PinFolder(session), "*"))
 	must(h.t, err)
 	for _, path := range paths {
 		var st unix.Statfs_t

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/reconcile/plan"
 )
@@ -141,8 +140,8 @@ func (k *Kernel) Owners(context.Context) ([]object.Owner, error) {
 	for key := range m.points {
 		found[object.BaseOwner(key)] = true
 	}
-	for pin := range m.pins {
-		if s, _, _, ok := layout.ParsePin(pin); ok {
+	for s := range m.pinRooms {
+		if !m.othersIn(s) || len(m.pinsOf(s)) > 0 {
 			found[object.SessionOwner(s)] = true
 		}
 	}

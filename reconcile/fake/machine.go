@@ -35,7 +35,8 @@ type Machine struct {
 	disks     map[object.Owner]*disk // mounted block devices
 	loops     map[string]string      // label by device; some are other people's
 	points    map[string]*point      // mount points of images, by the base's key
-	pins      map[string]*space      // by file name; nil is a file without a namespace
+	pins      map[string]*space      // by SESSION/NAME; nil is a file without a namespace
+	pinRooms  map[string]bool        // the folders of pins that are there, by session
 	views     map[string]*view       // by session
 	groups    map[string]bool        // cgroups, CONTROLLER/SESSION
 	processes map[int]*process       // by pid
@@ -140,7 +141,7 @@ func New(sources ...string) *Machine {
 
 // powerOn leaves of a machine what is on its disks.
 func (m *Machine) powerOn() {
-	m.loops, m.points, m.pins = map[string]string{}, map[string]*point{}, map[string]*space{}
+	m.loops, m.points, m.pins, m.pinRooms = map[string]string{}, map[string]*point{}, map[string]*space{}, map[string]bool{}
 	m.disks = map[object.Owner]*disk{}
 	for _, v := range m.volumes {
 		v.active = false
@@ -240,7 +241,7 @@ func (m *Machine) settle() {
 // live returns the namespace that a pin of the session's holds, or nil.
 func (m *Machine) live(session string) (string, *space) {
 	for _, name := range slices.Sorted(maps.Keys(m.pins)) {
-		if who, _, _, ok := layout.ParsePin(name); ok && who == session && m.pins[name] != nil {
+		if who, _, ok := parsePin(name); ok && who == session && m.pins[name] != nil {
 			return name, m.pins[name]
 		}
 	}
@@ -251,11 +252,33 @@ func (m *Machine) live(session string) (string, *space) {
 func (m *Machine) pinsOf(session string) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(m.pins)) {
-		if who, _, _, ok := layout.ParsePin(name); ok && who == session {
+		if who, _, ok := parsePin(name); ok && who == session {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// othersIn reports whether something that is no pin lies in the folder of a
+// session's pins.
+func (m *Machine) othersIn(session string) bool {
+	for name := range m.pins {
+		if _, _, ours := parsePin(name); !ours && strings.HasPrefix(name, session+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// pinPath is where a pin is below the folder of pins.
+func (m *Machine) pinPath(session string, print object.Print, instance string) string {
+	return strings.TrimPrefix(m.Layout.Pin(session, print, instance), m.Layout.Pins()+"/")
+}
+
+func parsePin(path string) (session string, print object.Print, ours bool) {
+	session, name, _ := strings.Cut(path, "/")
+	print, _, ours = layout.ParsePin(name)
+	return session, print, ours
 }
 
 // carrier returns the mount that a path lies on, nil for the root itself.

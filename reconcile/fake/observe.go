@@ -3,7 +3,6 @@ package fake
 import (
 	"slices"
 
-	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
 
@@ -116,12 +115,18 @@ func (m *Machine) seeSnapshot(h *home, known []object.Object) []object.Observed 
 
 func (m *Machine) seeNamespace(session string) []object.Observed {
 	s := object.Observed{ID: object.ID{Address: object.At(object.GroupRoot, "namespace")}}
-	for _, name := range m.pinsOf(session) {
+	if m.pinRooms[session] && !m.othersIn(session) {
+		s.Name, s.Damage = m.Layout.PinFolder(session), "it has no pin"
+	}
+	for i, name := range m.pinsOf(session) {
+		if i == 0 {
+			s.Name, s.Damage = "", ""
+		}
 		if s.Name != "" {
 			s.Damage = "it has more than one pin"
 			continue
 		}
-		_, s.Print, _, _ = layout.ParsePin(name)
+		_, s.Print, _ = parsePin(name)
 		s.Name = name
 		if m.pins[name] == nil {
 			s.Damage = "its pin holds no namespace"

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
 
@@ -60,7 +59,7 @@ func (m *Machine) State() string {
 		say("base %s %s", key, m.loops[p.loop])
 	}
 	for name, s := range m.pins {
-		session, print, _, ours := layout.ParsePin(name)
+		session, print, ours := parsePin(name)
 		if !ours {
 			continue
 		}
@@ -69,6 +68,11 @@ func (m *Machine) State() string {
 			for _, inside := range s.mounts {
 				say("mount %s %s %s", session, inside.spec.Target, object.PrintOf(inside.spec))
 			}
+		}
+	}
+	for session := range m.pinRooms {
+		if !m.othersIn(session) && len(m.pinsOf(session)) == 0 {
+			say("bare folder of pins %s", session)
 		}
 	}
 	for name, v := range m.views {
@@ -108,7 +112,7 @@ func (m *Machine) Foreign() string {
 		}
 	}
 	for name := range m.pins {
-		if _, _, _, ours := layout.ParsePin(name); !ours {
+		if _, _, ours := parsePin(name); !ours {
 			lines = append(lines, "pin "+name)
 		}
 	}

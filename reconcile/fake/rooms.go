@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -172,7 +171,10 @@ func (k *Kernel) makeNamespace(o object.Owner, spec object.Namespace, contents [
 	for _, c := range contents {
 		k.makeMount(s, c.Spec.(object.Mount))
 	}
-	pin := filepath.Base(m.Layout.Pin(session, object.PrintOf(spec), s.instance))
+	pin := m.pinPath(session, object.PrintOf(spec), s.instance)
+	if !m.pinRooms[session] {
+		k.effect(func() { m.pinRooms[session] = true })
+	}
 	k.effect(func() { m.pins[pin] = nil })
 	k.effect(func() { m.pins[pin] = s })
 }
@@ -192,6 +194,9 @@ func (k *Kernel) dropNamespace(session string) {
 			k.effect(func() { k.m.pins[pin] = nil })
 		}
 		k.effect(func() { delete(k.m.pins, pin) })
+	}
+	if k.m.pinRooms[session] && !k.m.othersIn(session) {
+		k.effect(func() { delete(k.m.pinRooms, session) })
 	}
 }
 

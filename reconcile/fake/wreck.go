@@ -2,7 +2,6 @@ package fake
 
 import (
 	"math/rand"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,7 +17,7 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	defer m.settle()
 	h, v := m.homes[session], m.views[session]
 	pin, inside := m.live(session)
-	switch r.Intn(27) {
+	switch r.Intn(28) {
 	case 0:
 		if h != nil && (h.link != "" || !m.ownSnapshots()) {
 			h.record = nil
@@ -84,7 +83,8 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 			m.pins[pin] = nil
 		}
 	case 13: // a pin left behind, or a second one of the same namespace
-		name := filepath.Base(m.Layout.Pin(session, object.PrintOf(object.Namespace{Upper: m.number()}), m.number()))
+		name := m.pinPath(session, object.PrintOf(object.Namespace{Upper: m.number()}), m.number())
+		m.pinRooms[session] = true
 		m.pins[name] = []*space{nil, inside}[r.Intn(2)]
 	case 14:
 		if v != nil {
@@ -150,6 +150,13 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 		for _, name := range m.volumesOf(object.SessionOwner(session)) {
 			if !m.used(m.volumes[name]) {
 				delete(m.volumes, name)
+			}
+		}
+	case 27: // the folder of pins, bare unless a namespace is pinned in it
+		m.pinRooms[session] = true
+		for _, pin := range m.pinsOf(session) {
+			if m.pins[pin] == nil {
+				delete(m.pins, pin)
 			}
 		}
 	}

@@ -41,10 +41,7 @@ func (k *Kernel) Strangers(ctx context.Context) ([]Stranger, error) {
 		{k.layout.BaseMounts(), object.KindImage, func(name string) (object.Owner, bool) { return object.BaseOwner(name), true }},
 		{k.layout.Disks(), object.KindDisk, layout.ParseDisk},
 		{k.layout.Views(), object.KindView, sessionNamed},
-		{k.layout.Pins(), object.KindNamespace, func(name string) (object.Owner, bool) {
-			session, _, _, ok := layout.ParsePin(name)
-			return object.SessionOwner(session), ok
-		}},
+		{k.layout.Pins(), object.KindNamespace, sessionNamed},
 	} {
 		ours, err := k.drivers[of.kind].(driver.Finder).Owners(ctx)
 		if err != nil {

@@ -118,20 +118,24 @@ func ParseDisk(name string) (object.Owner, bool) {
 // propagation, since the kernel refuses to pin a namespace anywhere else.
 func (l Layout) Pins() string { return filepath.Join(l.Run, "ns") }
 
-// Pin is the file that a session's namespace is bound to. The name is the
-// label: session, print and instance, none of which holds a dot but the print.
+// PinFolder is the folder of a session's pins, of its own so that looking at one
+// session costs the same however many there are.
+func (l Layout) PinFolder(session string) string { return filepath.Join(l.Pins(), session) }
+
+// Pin is the file that a session's namespace is bound to. Folder and name are the
+// label: the session, and what it was made with and when.
 func (l Layout) Pin(session string, print object.Print, instance string) string {
-	return filepath.Join(l.Pins(), session+"."+print.String()+"."+instance)
+	return filepath.Join(l.PinFolder(session), print.String()+"."+instance)
 }
 
-// ParsePin reads the name of a pin.
-func ParsePin(name string) (session string, print object.Print, instance string, ok bool) {
+// ParsePin reads the name that a pin has in its session's folder.
+func ParsePin(name string) (print object.Print, instance string, ok bool) {
 	parts := strings.Split(name, ".")
-	if len(parts) != 4 {
-		return "", object.Print{}, "", false
+	if len(parts) != 3 {
+		return object.Print{}, "", false
 	}
-	print = object.ParsePrint(parts[1] + "." + parts[2])
-	return parts[0], print, parts[3], parts[0] != "" && print != (object.Print{}) && parts[3] != ""
+	print = object.ParsePrint(parts[0] + "." + parts[1])
+	return print, parts[2], print != (object.Print{}) && parts[2] != ""
 }
 
 // Views is the folder of what the host sees of sessions.

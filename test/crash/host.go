@@ -176,7 +176,7 @@ func (h *host) endWhenConverged(ctx context.Context, pid int) (stop func()) {
 
 // pin returns the pin of a session's namespace; "" if it has none.
 func (h *host) pin(session string) string {
-	pins, err := filepath.Glob(h.base + "/run/ns/" + session + ".*")
+	pins, err := filepath.Glob(h.base + "/run/ns/" + session + "/*")
 	if err != nil || len(pins) == 0 {
 		return ""
 	}

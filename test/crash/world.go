@@ -32,7 +32,7 @@ func (h *host) world() (string, error) {
 	for _, e := range slices.Backward(mounttable.Below(table, h.base)) {
 		add("host: %s", mount(e))
 	}
-	pins, err := filepath.Glob(h.base + "/run/ns/*")
+	pins, err := filepath.Glob(h.base + "/run/ns/*/*")
 	if err != nil {
 		return "", err
 	}

@@ -88,7 +88,7 @@ show coppice exec host-root -- sh -c 'echo changed > /etc/motd && cat /etc/motd'
 echo "the host's /etc/motd is as it was"
 
 say "5. Somebody breaks a session: /proc is unmounted inside"
-pin() { findmnt -rno TARGET -t nsfs | grep "^$place/run/ns/$1\."; }
+pin() { findmnt -rno TARGET -t nsfs | grep "^$place/run/ns/$1/"; }
 whole() { nsenter --mount="$(pin tarball)" /bin/mount 2>/dev/null | grep -q ' on /proc '; }
 show nsenter --mount="$(pin tarball)" /bin/busybox umount /proc
 eventually whole || fail "/proc was not mounted again"

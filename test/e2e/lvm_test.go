@@ -40,7 +40,7 @@ func (h *host) volumeGroup() string {
 	h.t.Cleanup(func() {
 		h.end(unix.SIGKILL)
 		h.shell(`for d in $(awk '$1 ~ "^/dev/mapper/` + name + `" {print $2}' /proc/mounts); do umount -l $d; done
-for ns in $(ls run/ns 2>/dev/null); do umount -l run/ns/$ns; done; udevadm settle 2>/dev/null || true
+for ns in $(ls -d run/ns/*/* 2>/dev/null); do umount -l $ns; done; udevadm settle 2>/dev/null || true
 for i in 1 2 3 4 5 6 7 8; do vgs ` + name + ` >/dev/null 2>&1 || exit 0; vgremove -ffy ` + name + ` >/dev/null 2>&1 || sleep 0.5; done`)
 	})
 	h.shell(`vgcreate -q ` + name + ` ` + disk + ` >/dev/null 2>&1

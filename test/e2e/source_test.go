@@ -258,7 +258,7 @@ func TestTheSourceIsNeverTakenAway(t *testing.T) {
 		case "manifest":
 			h.remove("fix.yaml")
 		case "pin":
-			h.shell("umount run/ns/fix*")
+			h.shell("umount run/ns/fix/*")
 		case "all":
 			must(t, os.WriteFile(h.state+"/sessions/fix/record.json", nil, 0o600))
 			h.remove("fix.yaml")

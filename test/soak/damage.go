@@ -41,7 +41,7 @@ var harms = []harm{
 	{"its programs are killed", `for g in /sys/fs/cgroup/*/coppice-$(cat state/id)/$S*; do echo 1 >$g/cgroup.kill; done`, nil, false},
 	{"its cgroup is removed", `rmdir /sys/fs/cgroup/*/coppice-$(cat state/id)/$S*`, nil, false},
 	{"the snapshot is deleted", `btrfs -q subvolume delete "$(readlink state/sessions/$S/snapshot)"`, func(i *item) bool { return i.kind == "btrfs" }, false},
-	{"rubbish among the pins", `touch run/ns/$S.rubbish run/ns/junk`, nil, false},
+	{"rubbish among the pins", `mkdir -p run/ns/$S && touch run/ns/$S/rubbish run/ns/junk`, nil, false},
 	{"the scratch folder is removed", `rm -rf --one-file-system run/scratch`, nil, false},
 }
 
@@ -157,8 +157,9 @@ func (s *soak) leave() {
 // sweepRubbish removes what damage has put there and nobody else may remove.
 func (s *soak) sweepRubbish() {
 	rubbish, _ := filepath.Glob(s.path("run/ns/*junk")) // the pattern is good
-	more, _ := filepath.Glob(s.path("run/ns/*.rubbish"))
+	more, _ := filepath.Glob(s.path("run/ns/*/rubbish"))
 	for _, path := range append(rubbish, more...) {
-		_ = os.Remove(path) // the daemon may have done it
+		_ = os.Remove(path)               // the daemon may have done it
+		_ = os.Remove(filepath.Dir(path)) // nobody's, if it is empty now
 	}
 }

@@ -82,12 +82,12 @@ func (h *host) status(name string) (status.Status, bool) {
 
 // pin returns the pin of a session's namespace; "" if it has none or several.
 func (h *host) pin(session string) string {
-	pins, err := filepath.Glob(h.path("run/ns/" + session + ".*"))
+	pins, err := filepath.Glob(h.path("run/ns/" + session + "/*"))
 	if err != nil {
 		return ""
 	}
 	pins = slices.DeleteFunc(pins, func(path string) bool {
-		_, _, _, is := layout.ParsePin(filepath.Base(path))
+		_, _, is := layout.ParsePin(filepath.Base(path))
 		return !is
 	})
 	if len(pins) != 1 {

@@ -89,20 +89,12 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 // not ours is an error.
 func (d Driver) mounted(owner object.Owner, noted note) (*mounttable.Entry, error) {
 	path := d.Layout.Disk(owner)
-	// Most owners have no disk. The host's table holds a line for each session, and
-	// to read it for each of them takes half of all the time that they take.
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil // as with most owners
 	}
-	table, err := mounttable.Host()
+	top, err := mounttable.HostAt(path)
 	if err != nil {
 		return nil, err
-	}
-	var top *mounttable.Entry
-	for _, e := range table {
-		if e.Mountpoint == path {
-			top = e
-		}
 	}
 	if top == nil || uint64(top.ID) == noted.mount {
 		return top, nil

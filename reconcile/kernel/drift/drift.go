@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,8 +34,16 @@ type ear interface {
 	forget(session string)
 	// listen waits for changes and calls back: for the host's table, or for a
 	// session's. It returns when stop is readable.
-	listen(stop int, host func(), session func(name string)) error
+	listen(stop int, host func(change), session func(name string)) error
 	close() error
+}
+
+// change is what became of the host's mounts.
+type change struct {
+	// came and went are the unique numbers of mounts.
+	came, went []uint64
+	// all is set if it is not known which came and went.
+	all bool
 }
 
 // Run tells of changes until the context ends. notify must not block.
@@ -57,10 +64,9 @@ func (w Watcher) Run(ctx context.Context, notify func(object.Owner)) error {
 			wake.Close()
 		}
 	}()
-	seen := view{}
-	look := func() { seen = w.follow(e, seen, notify) }
-	look()
-	err = e.listen(int(stop.Fd()), look, func(name string) { notify(object.SessionOwner(name)) })
+	h := host{watcher: w, ear: e, notify: notify, seen: view{}, owner: map[uint64]object.Owner{}, above: map[uint64]bool{}}
+	h.followAll()
+	err = e.listen(int(stop.Fd()), h.follow, func(name string) { notify(object.SessionOwner(name)) })
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -82,97 +88,4 @@ func (w Watcher) ear() (ear, error) {
 		}
 	}
 	return newTables()
-}
-
-// view is what was seen of the host: which mounts of ours there were, by owner.
-type view map[object.Owner]mounts
-
-// mounts are the unique numbers of what an owner has on the host: 0 if it is not
-// there.
-type mounts struct {
-	pin             string
-	published, root uint64
-	disk            uint64
-	deaf            bool // listening to it could not begin
-}
-
-// follow looks at what is on the host now, listens to new namespaces and tells
-// whose mounts are not what they were.
-func (w Watcher) follow(e ear, before view, notify func(object.Owner)) view {
-	now := w.look()
-	for owner, m := range now {
-		was, known := before[owner]
-		if m.pin != "" && (!known || was.published != m.published || was.deaf) {
-			e.forget(owner.Name)
-			// If it vanished meanwhile the next change on the host tells; if it
-			// failed otherwise it is tried again then.
-			m.deaf = e.watch(owner.Name, m.pin) != nil
-			now[owner] = m
-			if !known {
-				notify(owner) // what happened before anybody listened
-			}
-		}
-		was.deaf = m.deaf
-		if known && was != m {
-			notify(owner)
-		}
-	}
-	for owner, was := range before {
-		m, still := now[owner]
-		if was.pin != "" && m.pin == "" {
-			e.forget(owner.Name) // its disk may be there yet, and must not be held
-		}
-		if !still {
-			notify(owner)
-		}
-	}
-	return now
-}
-
-// look reads the folders of pins, views, and mounted images and disks.
-func (w Watcher) look() view {
-	now := view{}
-	for _, name := range names(w.Layout.Pins()) {
-		session, _, _, ok := layout.ParsePin(name)
-		path := filepath.Join(w.Layout.Pins(), name)
-		if id := mountedAt(path); ok && id != 0 {
-			now[object.SessionOwner(session)] = mounts{pin: path, published: id, root: mountedAt(w.Layout.View(session))}
-		}
-	}
-	for _, key := range names(w.Layout.BaseMounts()) {
-		if id := mountedAt(w.Layout.BaseMount(key)); id != 0 {
-			now[object.BaseOwner(key)] = mounts{root: id}
-		}
-	}
-	for _, name := range names(w.Layout.Disks()) {
-		owner, is := layout.ParseDisk(name)
-		if id := mountedAt(w.Layout.Disk(owner)); is && id != 0 {
-			m := now[owner]
-			m.disk = id
-			now[owner] = m
-		}
-	}
-	return now
-}
-
-func names(folder string) []string {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return nil
-	}
-	defer dir.Close()
-	list, _ := dir.Readdirnames(-1) // what could be read counts
-	return list
-}
-
-// mountedAt returns the number of the mount at the path itself; 0 if there is
-// none. Kernels before 6.8 give numbers out again, and a mount that takes the
-// place of another in no time is then taken for it.
-func mountedAt(path string) uint64 {
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE, &st)
-	if err != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
-		return 0
-	}
-	return st.Mnt_id
 }

@@ -83,7 +83,7 @@ func (m *marks) forget(session string) {
 	}
 }
 
-func (m *marks) listen(stop int, host func(), session func(string)) error {
+func (m *marks) listen(stop int, host func(change), session func(string)) error {
 	buffer := make([]byte, 64<<10)
 	for {
 		fds := []unix.PollFd{{Fd: int32(stop), Events: unix.POLLIN}, {Fd: int32(m.group), Events: unix.POLLIN}}
@@ -98,15 +98,15 @@ func (m *marks) listen(stop int, host func(), session func(string)) error {
 		if err != nil {
 			return err
 		}
-		if onHost {
-			host()
+		if onHost.all || len(onHost.came)+len(onHost.went) > 0 {
+			host(onHost)
 		}
 	}
 }
 
-// read takes all events that there are. It reports whether some were not of a
+// read takes all events that there are. It returns those that were not of a
 // session's namespace, as far as that is known.
-func (m *marks) read(buffer []byte, session func(string)) (onHost bool, err error) {
+func (m *marks) read(buffer []byte, session func(string)) (onHost change, err error) {
 	told := map[string]bool{}
 	for {
 		n, err := unix.Read(m.group, buffer)
@@ -121,14 +121,19 @@ func (m *marks) read(buffer []byte, session func(string)) (onHost bool, err erro
 		}
 		for _, e := range parse(buffer[:n]) {
 			name, known := m.owner[e.mount]
-			if !known && e.attached {
+			if !known && e.attached && !isHosts(e.mount) {
 				name, known = m.find(e.mount)
 			}
-			if !known {
-				onHost = true
-				continue
+			switch {
+			case known:
+				told[name] = true
+			case e.lost:
+				onHost.all = true
+			case e.attached:
+				onHost.came = append(onHost.came, e.mount)
+			default:
+				onHost.went = append(onHost.went, e.mount)
 			}
-			told[name] = true
 		}
 	}
 	for name := range told {
@@ -136,6 +141,12 @@ func (m *marks) read(buffer []byte, session func(string)) (onHost bool, err erro
 		session(name)
 	}
 	return onHost, nil
+}
+
+// isHosts reports whether a mount is one of the host's.
+func isHosts(mount uint64) bool {
+	_, err := mounttable.Point(mount)
+	return err == nil
 }
 
 // find looks for the session whose namespace a new mount is in. One that has
@@ -156,6 +167,7 @@ func (m *marks) close() error { return unix.Close(m.group) }
 type event struct {
 	mount    uint64
 	attached bool
+	lost     bool // the kernel could not keep all that happened
 }
 
 // parse reads fanotify's events: a struct fanotify_event_metadata each, followed
@@ -169,6 +181,9 @@ func parse(data []byte) []event {
 			break
 		}
 		mask := binary.NativeEndian.Uint64(data[8:])
+		if mask&unix.FAN_Q_OVERFLOW != 0 {
+			events = append(events, event{lost: true})
+		}
 		for info := data[metadata:length]; len(info) >= header+8; {
 			size := int(binary.NativeEndian.Uint16(info[2:]))
 			if size < header || size > len(info) {
@@ -176,7 +191,7 @@ func parse(data []byte) []event {
 			}
 			if info[0] == infoMnt && size >= header+8 {
 				id := info[size-8 : size] // behind padding, if there is any
-				events = append(events, event{binary.NativeEndian.Uint64(id), mask&unix.FAN_MNT_ATTACH != 0})
+				events = append(events, event{mount: binary.NativeEndian.Uint64(id), attached: mask&unix.FAN_MNT_ATTACH != 0})
 			}
 			info = info[size:]
 		}

@@ -89,7 +89,7 @@ func (t *tables) forget(session string) {
 	delete(t.fds, session)
 }
 
-func (t *tables) listen(stop int, host func(), session func(string)) error {
+func (t *tables) listen(stop int, host func(change), session func(string)) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLHUP, Fd: int32(stop)}
 	if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, stop, &event); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (t *tables) listen(stop int, host func(), session func(string)) error {
 		}
 		if changed {
 			time.Sleep(gathering)
-			host()
+			host(change{all: true})
 		}
 	}
 }

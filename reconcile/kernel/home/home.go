@@ -177,11 +177,11 @@ func ToTrash(l layout.Layout, path string, trashed func()) error {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	table, err := mounttable.Host()
+	below, err := mounttable.HostBelow(path)
 	if err != nil {
 		return err
 	}
-	if below := mounttable.Below(table, path); len(below) > 0 {
+	if len(below) > 0 {
 		return &fault.Fault{
 			Reason: fault.Busy, Doing: "remove " + path,
 			Err:  fmt.Errorf("%s is mounted below it", below[0].Mountpoint),

@@ -124,17 +124,7 @@ func (d Driver) label(e *mounttable.Entry, owner object.Owner) (object.Label, er
 
 // mounted returns the uppermost mount at the path, or nil.
 func (d Driver) mounted(path string) (*mounttable.Entry, error) {
-	table, err := mounttable.Host()
-	if err != nil {
-		return nil, err
-	}
-	var top *mounttable.Entry
-	for _, e := range table {
-		if e.Mountpoint == path {
-			top = e
-		}
-	}
-	return top, nil
+	return mounttable.HostAt(path)
 }
 
 // Create implements driver.Driver.

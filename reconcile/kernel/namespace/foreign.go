@@ -21,11 +21,11 @@ func (d Views) madeByUs(path, session string) error {
 	if marks, err := filepath.Glob(filepath.Join(filepath.Dir(path), markPrefix+"*")); err != nil || len(marks) > 0 {
 		return err // somebody spoilt it, but it is one
 	}
-	table, err := mounttable.Host()
+	mounts, err := mounttable.HostBelow(path)
 	if err != nil {
 		return err
 	}
-	for _, e := range table {
+	for _, e := range mounts {
 		if e.Mountpoint != path {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/enter"
@@ -19,15 +20,25 @@ import (
 // Namespaces drives object.Namespace.
 type Namespaces struct{ *Room }
 
-// Owners implements driver.Finder.
+// Owners implements driver.Finder. A folder with something else in it, and no pin,
+// is not ours.
 func (d Namespaces) Owners(context.Context) ([]object.Owner, error) {
-	pins, err := d.pins("")
+	entries, err := os.ReadDir(d.layout.Pins())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look for pins: %w", err)
 	}
 	var owners []object.Owner
-	for _, p := range pins {
-		owners = append(owners, object.SessionOwner(p.session))
+	for _, e := range entries {
+		if !e.IsDir() || len(validation.IsDNS1123Label(e.Name())) > 0 {
+			continue
+		}
+		pins, bare, err := d.pinFolder(e.Name())
+		if err != nil {
+			return owners, err
+		}
+		if bare || len(pins) > 0 {
+			owners = append(owners, object.SessionOwner(e.Name()))
+		}
 	}
 	return owners, nil
 }
@@ -36,11 +47,14 @@ func (d Namespaces) Owners(context.Context) ([]object.Owner, error) {
 // rest of a pin that was never made, or of a machine that went down: it says
 // that its owner was here, but it is no namespace.
 func (d Namespaces) Observe(_ context.Context, owner object.Owner, _ []object.Object) ([]object.Observed, error) {
-	pins, err := d.pins(owner.Name)
+	pins, bare, err := d.pinFolder(owner.Name)
 	if err != nil {
 		return nil, err
 	}
 	seen := object.Observed{ID: namespaceID(owner), Kind: object.KindNamespace}
+	if bare {
+		seen.Name, seen.Damage = d.layout.PinFolder(owner.Name), "it has no pin"
+	}
 	for _, p := range pins {
 		switch {
 		case seen.Name == "" || !p.live && seen.Damage == "":
@@ -163,7 +177,7 @@ func (d Namespaces) Destroy(_ context.Context, seen object.Observed) error {
 			return err
 		}
 	}
-	return nil
+	return d.removePinFolder(seen.Owner.Name)
 }
 
 // unused fails with the names of those inside the pinned namespace.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
@@ -22,28 +23,43 @@ type pin struct {
 	live     bool // a namespace is bound to it; else it is a file left behind
 }
 
-// pins returns the pins below the run-time folder, of one session or, with an
-// empty name, of all.
+// pins returns a session's pins.
 func (r *Room) pins(session string) ([]pin, error) {
-	entries, err := os.ReadDir(r.layout.Pins())
-	if err != nil {
-		return nil, fmt.Errorf("look for pins: %w", err)
+	found, _, err := r.pinFolder(session)
+	return found, err
+}
+
+// pinFolder returns what lies in the folder of a session's pins. bare is set if the
+// folder is there and nothing is in it, as after a crash.
+func (r *Room) pinFolder(session string) (found []pin, bare bool, err error) {
+	folder := r.layout.PinFolder(session)
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
 	}
-	var found []pin
+	if errors.Is(err, unix.ENOTDIR) {
+		return nil, false, &fault.Fault{
+			Reason: fault.TargetUnusable, Doing: "look for pins in " + folder, Err: errors.New("it is no folder"),
+			Hint: "move it away; coppiced keeps sessions' pins there and nothing else",
+		}
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look for pins: %w", err)
+	}
 	for _, e := range entries {
-		name, print, instance, ok := layout.ParsePin(e.Name())
-		if !ok || session != "" && name != session {
+		print, instance, ok := layout.ParsePin(e.Name())
+		if !ok {
 			continue
 		}
-		p := pin{path: filepath.Join(r.layout.Pins(), e.Name()), session: name, print: print, instance: instance}
+		p := pin{path: filepath.Join(folder, e.Name()), session: session, print: print, instance: instance}
 		if p.live, err = isNamespace(p.path); errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
-			return nil, fmt.Errorf("look at pin %s: %w", p.path, err)
+			return nil, false, fmt.Errorf("look at pin %s: %w", p.path, err)
 		}
 		found = append(found, p)
 	}
-	return found, nil
+	return found, len(entries) == 0, nil
 }
 
 // isNamespace reports whether a namespace's file is bound to the path.
@@ -105,8 +121,21 @@ func (p pin) drop() error {
 	return nil
 }
 
+// removePinFolder removes the folder of a session's pins. What else lies in it is
+// not ours, and keeps it.
+func (r *Room) removePinFolder(session string) error {
+	err := unix.Rmdir(r.layout.PinFolder(session))
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("remove folder of pins %s: %w", r.layout.PinFolder(session), err)
+	}
+	return nil
+}
+
 // publish binds the namespace to a new file.
 func publish(namespace *os.File, path string) error {
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make folder of pins: %w", err)
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("make pin: %w", err)

@@ -1,13 +1,10 @@
 package namespace
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -78,8 +75,12 @@ func hostAttributes(m object.Mount) ([]string, error) {
 
 // attributesOf returns the attributes of the mount that an open file is on.
 func attributesOf(fd int, table tables) ([]string, error) {
-	set, err := mountFlags(fd)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPERM) {
+	mount, err := mounttable.Unique(fd)
+	var set uint64
+	if err == nil {
+		set, err = mounttable.Attributes(mount)
+	}
+	if mounttable.Unsupported(err) {
 		return attributesInTable(fd, table)
 	}
 	if err != nil {
@@ -119,27 +120,4 @@ func attributesInTable(fd int, table tables) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// mountFlags asks the kernel for a mount's attributes by its number
-// (statmount(2), Linux 6.8).
-func mountFlags(fd int) (uint64, error) {
-	var st unix.Statx_t
-	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID_UNIQUE, &st); err != nil {
-		return 0, err
-	}
-	if st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {
-		return 0, unix.ENOSYS
-	}
-	const basic = 2             // STATMOUNT_MNT_BASIC in linux/mount.h
-	const size, flags = 512, 64 // of struct statmount, and where mnt_attr is in it
-	request := struct {
-		size, spare  uint32
-		mount, param uint64
-	}{24, 0, st.Mnt_id, basic}
-	var reply [size]byte
-	if _, _, errno := unix.Syscall6(unix.SYS_STATMOUNT, uintptr(unsafe.Pointer(&request)), uintptr(unsafe.Pointer(&reply)), size, 0, 0, 0); errno != 0 {
-		return 0, errno
-	}
-	return binary.NativeEndian.Uint64(reply[flags:]), nil
 }

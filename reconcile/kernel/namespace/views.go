@@ -178,11 +178,10 @@ func (d Views) Amend(context.Context, object.Object) error { return nil }
 // the way is named, and nothing of the session is lost from sight.
 func (d Views) Destroy(_ context.Context, seen object.Observed) error {
 	path := d.layout.View(seen.Owner.Name)
-	table, err := mounttable.Host()
+	below, err := mounttable.HostBelow(path)
 	if err != nil {
 		return err
 	}
-	below := mounttable.Below(table, path)
 	if err := d.foreign(path, seen.Owner.Name, below); err != nil {
 		return err
 	}
