@@ -54,7 +54,7 @@ type host struct {
 	given []string
 }
 
-var moment = built.Moment(15 * time.Second) // the most that anything may take
+var moment = built.Moment(30 * time.Second) // the most that anything may take
 
 // resync is how often the daemon looks at every session: often, since that is what
 // most tests wait for, but not so often that an emulated processor does nothing else.

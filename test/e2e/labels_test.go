@@ -41,7 +41,7 @@ func TestLabels(t *testing.T) {
 	if out, code := h.try("get", "sessions", "-l", "team=("); code != 2 {
 		t.Errorf("a bad selector: %d %s", code, out)
 	}
-	if out := h.do("describe", "sessions", "-l", "n=two"); !strings.Contains(out, "Name:        a2") || strings.Contains(out, "a1") {
+	if out := h.do("describe", "sessions", "-l", "n=two"); !strings.Contains(out, "Name:        a2") || strings.Contains(out, "Name:        a1") {
 		t.Errorf("describe:\n%s", out)
 	}
 	h.do("suspend", "-l", "n=one")
