@@ -58,7 +58,7 @@ var moment = built.Moment(30 * time.Second) // the most that anything may take
 
 // resync is how often the daemon looks at every session: often, since that is what
 // most tests wait for, but not so often that an emulated processor does nothing else.
-var resync = moment / 15
+var resync = moment / 30
 
 func newHost(t *testing.T) *host {
 	t.Helper()
