@@ -176,6 +176,7 @@ func TestOrphansGo(t *testing.T) {
 	// Made by hand.
 	l := layout.Layout{State: h.state, Run: h.run}
 	print := object.PrintOf(object.View{Path: l.View("ghost")})
+	h.shell("mkdir -p run/ns/stale run/ns/bare")
 	must(t, os.WriteFile(l.Pin("stale", print, "aaaaaaaaaaaa"), nil, 0o600))
 	must(t, os.WriteFile(l.Pin("overlay", print, "aaaaaaaaaaaa"), nil, 0o600))
 	h.shell("mkdir -p run/sessions/marked run/sessions/half/root run/sessions/none; touch run/sessions/marked/view." + print.String() + ".aaaaaaaaaaaa")
@@ -275,7 +276,7 @@ func TestLookAlikesStay(t *testing.T) {
 			h.precious(h.base + "/" + folder)
 		}
 	}
-	h.shell("mkdir -p run/sessions/mine2/root/below; touch run/sessions/mine2/note state/sessions/file state/bases/file run/sessions/file run/ns/mine")
+	h.shell("mkdir -p run/sessions/mine2/root/below; touch run/sessions/mine2/note state/sessions/file state/bases/file run/sessions/file run/ns/mine; mkdir run/ns/mine2 run/ns/Mine; touch run/ns/mine2/note run/ns/overlay/note")
 	h.shell("ln -s ../.. state/sessions/link; ln -s ../../mine state/bases/" + someBase)
 	h.shell("mkdir run/mounted; mount -t tmpfs mine run/mounted; touch run/mounted/precious")
 	t.Cleanup(func() { _ = unix.Unmount(h.base+"/run/mounted", unix.MNT_DETACH) }) // it may be unmounted already
@@ -317,7 +318,7 @@ func TestLookAlikesStay(t *testing.T) {
 	}
 	other.shell("rm m/*")
 	other.gone(theirs...)
-	h.shell("umount run/mounted; rm -r run/mounted run/mine run/bases/mine run/sessions/* run/ns/mine run/scratch state/mine state/sessions/* state/bases/*")
+	h.shell("umount run/mounted; rm -r run/mounted run/mine run/bases/mine run/sessions/* run/ns/* run/scratch state/mine state/sessions/* state/bases/*")
 	for _, device := range kept {
 		h.shell("losetup -d " + device)
 	}
