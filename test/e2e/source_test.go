@@ -80,7 +80,9 @@ func TestTheSourceOfEveryKind(t *testing.T) {
 		}
 		// A device of its own: mount(8) would take the one that the base is mounted
 		// from, and older ones refuse to mount that again.
-		h.shell("mount -o ro $(losetup --find --show --read-only root.ext4) seen")
+		// What the session had mounted goes when the last who looks at it has gone,
+		// and only then is its journal written back.
+		h.shell("d=$(losetup --find --show --read-only root.ext4); for i in $(seq 100); do mount -o ro $d seen 2>/dev/null && exit; sleep 0.1; done; losetup -d $d; exit 1")
 		defer h.shell("d=$(findmnt -no SOURCE seen); umount seen; losetup -d $d")
 		return h.listing(h.base + "/seen")
 	}
