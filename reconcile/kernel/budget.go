@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/reconcile/kernel/image"
+	"coppice.dev/reconcile/kernel/loop"
 	"coppice.dev/reconcile/kernel/lvm"
 )
 
@@ -58,7 +58,7 @@ func (k *Kernel) Budget() (Budget, error) {
 	if b.Mounts, err = countMounts(); err != nil {
 		note(err)
 	}
-	if b.Loops, err = image.Bound(); err != nil {
+	if b.Loops, err = loop.Bound(); err != nil {
 		note(err)
 	}
 	if entries, err := os.ReadDir(k.layout.Trash()); err != nil {

@@ -22,6 +22,7 @@ import (
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/filesystem"
 	"coppice.dev/reconcile/kernel/holders"
+	"coppice.dev/reconcile/kernel/loop"
 	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
@@ -49,12 +50,12 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 			owners = append(owners, object.BaseOwner(e.Name()))
 		}
 	}
-	devices, err := bound()
+	devices, err := loop.Devices()
 	if err != nil {
 		return owners, err
 	}
 	for _, device := range devices {
-		text, err := labelOf(device)
+		text, err := loop.Label(device)
 		if err != nil {
 			return owners, err
 		}
@@ -107,7 +108,7 @@ func (d Driver) label(e *mounttable.Entry, owner object.Owner) (object.Label, er
 	var text string
 	if strings.HasPrefix(e.Source, "/dev/loop") { // any string may stand there
 		var err error
-		if text, err = labelOf(e.Source); err != nil {
+		if text, err = loop.Label(e.Source); err != nil {
 			return object.Label{}, err
 		}
 	}
@@ -141,7 +142,7 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 		return err
 	}
 	if device == nil {
-		device, err = attach(file, label.String(), spec.Offset, spec.SizeLimit, spec.ReadOnly)
+		device, err = loop.Attach(file, label.String(), spec.Offset, spec.SizeLimit, spec.ReadOnly)
 	}
 	if err != nil {
 		return fmt.Errorf("attach loop device for %s: %w", spec.File, err)
@@ -253,7 +254,7 @@ func (d Driver) labelled(text string, owner object.Owner) bool {
 // that is their business: it clears itself when they are done.
 func (d Driver) released(ctx context.Context, device string, owner object.Owner) error {
 	for deadline := time.Now().Add(settling); time.Now().Before(deadline); {
-		text, err := labelOf(device)
+		text, err := loop.Label(device)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/loop"
 	"coppice.dev/reconcile/object"
 )
 
@@ -17,12 +18,12 @@ import (
 // device still has the label, and mounting it again gives the same file system.
 // A second device for it would be a second file system on the same blocks.
 func reattach(image *os.File, label string, spec object.Image) (*os.File, error) {
-	paths, err := bound()
+	paths, err := loop.Devices()
 	if err != nil {
 		return nil, err
 	}
 	for _, path := range paths {
-		text, err := labelOf(path)
+		text, err := loop.Label(path)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +48,7 @@ func reattach(image *os.File, label string, spec object.Image) (*os.File, error)
 // nor reads it while it is mounted for writing: to the kernel, two devices of
 // one file are two disks, and each caches what it read.
 func alone(image *os.File, ours string, spec object.Image) error {
-	paths, err := bound()
+	paths, err := loop.Devices()
 	if err != nil {
 		return err
 	}

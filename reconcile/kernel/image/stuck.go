@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/reconcile/kernel/loop"
 	"coppice.dev/reconcile/object"
 )
 
@@ -15,7 +16,7 @@ import (
 // is made to clear itself; whoever mounts and unmounts one by hand, or calls
 // losetup, may have taken that from it.
 func (d Driver) stuck(owner object.Owner) ([]string, error) {
-	devices, err := bound()
+	devices, err := loop.Devices()
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (d Driver) stuck(owner object.Owner) ([]string, error) {
 // unstick has the kernel clear them: at once, or when the last lets go
 // (LOOP_CLR_FD, loop(4)).
 func (d Driver) unstick(owner object.Owner) error {
-	devices, err := bound()
+	devices, err := loop.Devices()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,7 @@
-package image
+// Package loop binds files to loop devices, with the label of whose they are, and
+// reads labels back (loop(4)). What is then mounted from a device, and when that goes,
+// is for others to say.
+package loop
 
 import (
 	"errors"
@@ -14,10 +17,10 @@ import (
 // LOOP_CTL_GET_FREE gives is not reserved, and others ask too.
 const attempts = 64
 
-// attach binds an open image to a free loop device, with its label, offset and
+// Attach binds an open image to a free loop device, with its label, offset and
 // flags in the one call (LOOP_CONFIGURE, 5.8; loop(4)). The device clears itself
 // when the last that holds it lets go: this descriptor, then the mount.
-func attach(image *os.File, label string, offset, limit int64, readOnly bool) (*os.File, error) {
+func Attach(image *os.File, label string, offset, limit int64, readOnly bool) (*os.File, error) {
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
 		return nil, noLoop(err)
@@ -69,8 +72,8 @@ func openDevice(number int) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC, 0)
 }
 
-// labelOf returns the label of a loop device; "" if it is bound to nothing.
-func labelOf(path string) (string, error) {
+// Label returns the label of a loop device; "" if it is bound to nothing.
+func Label(path string) (string, error) {
 	device, err := os.OpenFile(path, os.O_RDONLY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENXIO) {
 		return "", nil
@@ -89,9 +92,9 @@ func labelOf(path string) (string, error) {
 	return unix.ByteSliceToString(info.File_name[:]), nil
 }
 
-// bound returns the loop devices that are bound to something. The kernel shows
+// Devices returns the loop devices that are bound to something. The kernel shows
 // the folder "loop" below a device just then.
-func bound() ([]string, error) {
+func Devices() ([]string, error) {
 	entries, err := os.ReadDir("/sys/block")
 	if err != nil {
 		return nil, fmt.Errorf("look for loop devices: %w", err)
@@ -110,7 +113,7 @@ func bound() ([]string, error) {
 
 // Bound returns how many loop devices are bound to something, whosoever they are.
 func Bound() (int, error) {
-	devices, err := bound()
+	devices, err := Devices()
 	if err != nil {
 		return -1, err
 	}
