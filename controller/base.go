@@ -184,7 +184,7 @@ func (c *Controller) tellStep(session string, step *status.Step) {
 func objectsOf(world object.World, shared bool) []status.Object {
 	var list []status.Object
 	for _, o := range world.Objects {
-		told := status.Object{Address: string(o.Address), Kind: string(o.Kind), Name: o.Name, Problem: cmp.Or(o.Damage, o.Failing), Note: o.Note}
+		told := status.Object{Address: string(o.Address), Kind: string(o.Kind), Name: o.Name, Problem: cmp.Or(o.Damage, o.Failing), Note: o.Note, Used: o.Used, Limit: o.Limit}
 		if shared {
 			told.Owner = o.Owner.String()
 		}

@@ -243,6 +243,9 @@ func (p *pass) verdict(out reconcile.Outcome, objects int, bases answer) status.
 			v.Stalled = &status.Note{Reason: cmp.Or(o.FailingReason, string(fault.DiskFailing)), Message: o.Failing}
 		}
 	}
+	if v.Stalled != nil && !p.report.stalledBy(v.Stalled.Reason) {
+		p.report.event(status.EventWarning, v.Stalled.Reason, v.Stalled.Message)
+	}
 	for _, o := range p.claims.objects(p.name) {
 		if o.Problem != "" && bases.err == nil {
 			v.Stalled = &status.Note{Reason: string(fault.DiskFailing), Message: o.Problem}

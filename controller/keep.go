@@ -99,6 +99,8 @@ func (p *pass) adopt(session *spec.Session) []string {
 		}}
 		return nil
 	}
+	running = running.Grown(wanted)
+	p.record.Session.Chroot = running.Chroot
 	fields := spec.NeedsRecreate(running, wanted)
 	p.drift = current
 	switch {

@@ -73,6 +73,12 @@ func (r *report) first() (took time.Duration, is bool) {
 	return time.Since(since), !since.IsZero()
 }
 
+// stalledBy reports whether the object was told to be stalled for that reason.
+func (r *report) stalledBy(reason string) bool {
+	stalled := r.now().Status.Condition(status.ConditionStalled)
+	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == reason
+}
+
 // usable reports whether the object could be used when it was last told of.
 func (r *report) usable() bool {
 	ready := r.now().Status.Condition(status.ConditionReady)

@@ -214,11 +214,12 @@ const (
 )
 
 // Upper is where a session's writes go.
-// +kubebuilder:validation:XValidation:rule="!has(self.size) || has(self.medium) && self.medium == 'Memory'",message="only an upper in memory has a size; use medium: Memory"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || has(self.medium) && self.medium == 'Memory' || quantity(string(self.size)).compareTo(quantity('16Mi')) >= 0",message="is too small for an upper on disk, which takes 16Mi at least"
 type Upper struct {
 	// Medium is Disk (the default) or Memory.
 	Medium Medium `json:"medium,omitempty"`
-	// Size limits an upper in memory; half of the machine's memory if unset.
+	// Size limits what a session may write. If unset, that is half of the machine's
+	// memory for an upper in memory, and all there is on disk.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:Pattern=`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // EffectiveProfile is the profile with the session's own additions.
@@ -24,6 +26,28 @@ func (a Admitted) WithSession(s *Session) Admitted {
 	// What its hooks did, they did by what they were told.
 	a.Session.HookEnvironment = was.HookEnvironment
 	return a
+}
+
+// Grown returns what was admitted with as much room for the session's own layer as its
+// manifests now give it, if that is more: a layer on disk grows while it is used.
+func (a Admitted) Grown(wanted Admitted) Admitted {
+	was, now := sizeOf(a.Chroot), sizeOf(wanted.Chroot)
+	if a.ChrootName != wanted.ChrootName || was == nil || now == nil || now.Cmp(*was) <= 0 {
+		return a
+	}
+	union, upper, size := *a.Chroot.Union, *a.Chroot.Union.Upper, now.DeepCopy()
+	upper.Size = &size
+	union.Upper = &upper
+	a.Chroot.Union = &union
+	return a
+}
+
+// sizeOf returns the limit of an upper on disk; nil if it has none.
+func sizeOf(c ChrootSpec) *resource.Quantity {
+	if c.Union == nil || c.Union.Upper == nil || c.Union.Upper.Medium != MediumDisk {
+		return nil
+	}
+	return c.Union.Upper.Size
 }
 
 // NeedsRecreate names the fields that differ between a running session and what

@@ -157,6 +157,12 @@ func validateUnion(at *field.Path, c ChrootSpec) field.ErrorList {
 	return errs
 }
 
+// The smallest limits of an upper: on disk a file system has to fit in.
+const (
+	leastInMemory = 1 << 16
+	leastOnDisk   = 16 << 20
+)
+
 // mostBytes is more than any machine has of anything; beyond it sums overflow.
 const mostBytes = 1 << 60
 
@@ -178,10 +184,10 @@ func validateUpper(at *field.Path, u *Upper) field.ErrorList {
 	errs := oneOf(at.Child("medium"), u.Medium, MediumDisk, MediumMemory)
 	switch {
 	case u.Size == nil:
-	case u.Medium != MediumMemory:
-		errs = append(errs, field.Forbidden(at.Child("size"), "only an upper in memory has a size; use medium: Memory"))
+	case u.Medium == MediumMemory || u.Size.CmpInt64(leastInMemory) < 0:
+		errs = append(errs, validateSize(at.Child("size"), *u.Size, leastInMemory, "is too small; write for example 2Gi")...)
 	default:
-		errs = append(errs, validateSize(at.Child("size"), *u.Size, 1<<16, "is too small; write for example 2Gi")...)
+		errs = append(errs, validateSize(at.Child("size"), *u.Size, leastOnDisk, "is too small for an upper on disk, which takes 16Mi at least")...)
 	}
 	return errs
 }

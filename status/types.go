@@ -185,6 +185,10 @@ type Object struct {
 	Kind string `json:"kind"`
 	// Name is what people know it by: /dev/loop3, a path.
 	Name string `json:"name,omitempty"`
+	// Used is how much of Limit was used when it was last looked at, in bytes.
+	Used int64 `json:"used,omitempty"`
+	// Limit is how much it can hold, in bytes, if that is limited.
+	Limit int64 `json:"limit,omitempty"`
 	// Problem says what is wrong with it.
 	Problem string `json:"problem,omitempty"`
 	// Note says what is worth knowing of it.

@@ -130,12 +130,20 @@ func describeObjects(to io.Writer, objects []status.Object) {
 			address = o.Owner + ":" + address
 		}
 		remark := o.Note
+		if o.Limit > 0 {
+			remark = filled(o)
+		}
 		if o.Problem != "" {
 			remark = "! " + o.Problem
 		}
 		rows = append(rows, []string{address, o.Kind, o.Name, remark})
 	}
 	section(to, "Objects", rows)
+}
+
+// filled says how much is used of what has a limit.
+func filled(o status.Object) string {
+	return fmt.Sprintf("%s of %s used (%d%%)", inUnits(o.Used), inUnits(o.Limit), int(float64(o.Used)/float64(o.Limit)*100))
 }
 
 func describeLeases(to io.Writer, leases []status.Lease, now time.Time) {

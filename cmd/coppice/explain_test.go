@@ -45,7 +45,7 @@ FIELDS:
 
   upper	<Object>
     upper says where the session's writes go.
-    Rule: only an upper in memory has a size; use medium: Memory
+    Rule: is too small for an upper on disk, which takes 16Mi at least
 
   volatile	<boolean>
     volatile leaves out every sync to disk: faster, and the session's writes do

@@ -57,6 +57,7 @@ func columnsOf(n noun) []column {
 			{"Age", false, func(f status.File, o tableOptions) string { return age(f.Status.Admitted, o.now) }},
 			{"Owner", true, func(f status.File, _ tableOptions) string { return orDash(f.Status.Owner) }},
 			{"Inside", true, func(f status.File, _ tableOptions) string { return strconv.Itoa(len(f.Status.Leases)) }},
+			{"Upper", true, func(f status.File, _ tableOptions) string { return orDash(upper(f.Status)) }},
 			{"Root", true, func(f status.File, _ tableOptions) string { return orDash(f.Status.Root) }},
 			columnManifest, columnMessage,
 		}
@@ -78,6 +79,16 @@ func columnsOf(n noun) []column {
 	default:
 		return []column{columnName, columnPhase, columnReady, columnSessions, columnManifest, columnMessage}
 	}
+}
+
+// upper says how full a session's own layer is, if that is limited.
+func upper(s status.Status) string {
+	for _, o := range s.Objects {
+		if o.Limit > 0 {
+			return inUnits(o.Used) + " of " + inUnits(o.Limit)
+		}
+	}
+	return ""
 }
 
 // folderOf returns what is known of a watched folder.

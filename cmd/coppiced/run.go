@@ -199,7 +199,7 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	others.Go(func() { hear(ctx, k, c, log, look) })
 	others.Go(func() { attend(ctx, k, c, log, look) })
 	others.Go(func() { look.keep(ctx) })
-	others.Go(func() { k.WatchVolumes(ctx, c.Touch) })
+	others.Go(func() { k.WatchSpace(ctx, c.Touch) })
 	others.Go(func() { answer(ctx) })
 	others.Go(func() {
 		k.TendTrash(ctx, func(err error) {

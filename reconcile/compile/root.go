@@ -55,6 +55,12 @@ func (c *compiler) overlay(union spec.Union, from source) {
 		}
 	} else {
 		root.Upper, root.Work = c.layout.Upper(name), c.layout.Work(name)
+		if upper != nil && upper.Size != nil {
+			root.Upper, root.Work = c.layout.StoredUpper(name), c.layout.StoredWork(name)
+			c.add(object.GroupLayer, "store", object.Store{
+				File: c.layout.StoreImage(name), Path: c.layout.Store(name), Size: upper.Size.Value(), Volatile: root.Volatile,
+			})
+		}
 		c.add(object.GroupWrite, "upper", object.Upper{
 			Dir: root.Upper, Work: root.Work, Model: from.layer, Volatile: root.Volatile,
 		})

@@ -32,6 +32,8 @@ type Harness struct {
 	Disk     object.Disk
 	Archive  object.Tree
 	Snapshot object.Snapshot
+	// Fixed is set where a limited upper cannot grow.
+	Fixed bool
 	// Hand breaks things.
 	Hand Hand
 }
@@ -49,6 +51,8 @@ type Hand interface {
 	// UnmountView and UnmountBase leave an empty mount point.
 	UnmountView(session string)
 	UnmountBase(key string)
+	// UnmountStore takes away the mount that a session's limited upper lies in.
+	UnmountStore(session string)
 	// TearRecord empties a home's record, LoseJournal removes its journal.
 	TearRecord(session string)
 	LoseJournal(session string)
@@ -87,6 +91,7 @@ func Run(t *testing.T, harness func(*testing.T) Harness) {
 		"bases":                  (*suite).bases,
 		"shared bases":           (*suite).sharedBases,
 		"snapshots":              (*suite).snapshots,
+		"limited uppers":         (*suite).limitedUppers,
 		"broken by hand":         (*suite).brokenByHand,
 		"a busy view":            (*suite).busyView,
 		"an opened source":       (*suite).openedSource,

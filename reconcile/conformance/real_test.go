@@ -42,6 +42,9 @@ func onThisMachine(t *testing.T) conformance.Harness {
 	if t.Name() == "TestReal/snapshots" {
 		h.Snapshot = subvolume(t, base)
 	}
+	may, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_RESOURCE, 0, 0, 0)
+	must(t, err)
+	h.Fixed = may == 0
 	hands := &hands{t: t, layout: h.Layout}
 	h.Hand = hands
 
@@ -233,6 +236,8 @@ func (h *hands) UnmountBase(key string) {
 	h.refused(unix.Unmount(h.layout.BaseMount(key), 0))
 	h.refused(unix.Unmount(h.layout.Disk(object.BaseOwner(key)), 0))
 }
+
+func (h *hands) UnmountStore(session string) { h.refused(unix.Unmount(h.layout.Store(session), 0)) }
 
 func (h *hands) TearRecord(session string) { h.refused(os.Truncate(h.layout.Record(session), 0)) }
 

@@ -63,6 +63,18 @@ func overlay(below string) []object.Object {
 	}
 }
 
+// limited is an overlay whose upper lies in a store.
+func limited(below string, size int64) []object.Object {
+	layer := object.Layer{Path: below}
+	return []object.Object{
+		at(owner, object.GroupLayer, "store", object.Store{File: paths.StoreImage(session), Path: paths.Store(session), Size: size}),
+		at(owner, object.GroupWrite, "upper", object.Upper{Dir: paths.StoredUpper(session), Work: paths.StoredWork(session), Model: layer}),
+		at(owner, object.GroupRoot, "namespace", object.Namespace{
+			Type: object.RootOverlay, Layers: []object.Layer{layer}, Upper: paths.StoredUpper(session), Work: paths.StoredWork(session),
+		}),
+	}
+}
+
 func mounts(list ...object.Mount) []object.Object {
 	var objects []object.Object
 	for _, m := range list {
@@ -134,6 +146,8 @@ func worlds() []world {
 		compose("base device", device, slices.Concat(overlay(paths.Disk(object.BaseOwner(diskKey))), mounts(proc), inside(false))...),
 		compose("volume", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "volume", lv), mounted, bound(paths.Disk(owner))}, inside(false))...),
 		compose("volume below an overlay", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "volume", warned), mounted}, overlay(paths.Disk(owner)), inside(false))...),
+		compose("limited upper", nil, slices.Concat(limited("/srv/a", 16<<20), mounts(proc), inside(false))...),
+		compose("larger upper", nil, slices.Concat(limited("/srv/a", 32<<20), inside(true), tasks()[:2])...),
 		compose("hooks and files", nil, slices.Concat(overlay("/srv/a"), mounts(proc), inside(false), tasks())...),
 		compose("expose tree", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts, proc), inside(true))...),
 		compose("expose fewer", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts), inside(true))...),

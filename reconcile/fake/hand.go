@@ -75,6 +75,15 @@ func (m *Machine) UnmountBase(key string) {
 	}
 }
 
+// UnmountStore implements conformance.Hand.
+func (m *Machine) UnmountStore(session string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h := m.homes[session]; h != nil && h.store != nil {
+		h.store.mounted = false
+	}
+}
+
 // TearRecord empties the record of a session, as a power cut does.
 func (m *Machine) TearRecord(session string) {
 	m.mu.Lock()

@@ -54,7 +54,16 @@ type home struct {
 	note    *object.Upper // what the upper was made with; nil: lost
 	work    bool
 	link    string // to the snapshot
+	store   *store // nil if there never was one, or it went
 	journal map[object.Address]*entry
+}
+
+// store is what a limited upper lies in.
+type store struct {
+	image   bool
+	note    *object.Store
+	point   bool // the mount point is there
+	mounted bool
 }
 
 type tree struct {
@@ -145,6 +154,11 @@ func (m *Machine) powerOn() {
 	m.disks = map[object.Owner]*disk{}
 	for _, v := range m.volumes {
 		v.active = false
+	}
+	for _, h := range m.homes {
+		if h.store != nil {
+			h.store.point, h.store.mounted = false, false
+		}
 	}
 	m.views, m.groups, m.processes = map[string]*view{}, map[string]bool{}, map[int]*process{}
 }

@@ -57,15 +57,18 @@ func (k *Kernel) observe(kind object.Kind, owner object.Owner, known []object.Ob
 			return one(at(object.GroupLayer, "tree", "unpacking it was interrupted"))
 		}
 		return one(at(object.GroupLayer, "tree", ""))
+	case object.KindStore:
+		return m.seeStore(h, known)
 	case object.KindUpper:
-		if h == nil || h.upper == nil {
+		shut := h != nil && h.store.there() && !h.store.mounted
+		if h == nil || h.upper == nil && !shut || h.note == nil && shut {
 			return nil
 		}
 		s := at(object.GroupWrite, "upper", "")
 		if h.note != nil {
 			s.Spec, s.Print = *h.note, object.PrintOf(*h.note)
 		}
-		if !h.work {
+		if !h.work && !shut {
 			s.Print.Whole = "" // Amend makes the work folder
 		}
 		return one(s)

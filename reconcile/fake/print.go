@@ -23,6 +23,13 @@ func (m *Machine) State() string {
 		}
 		// A work folder without its upper is cleared by the next upper.
 		say("home %s %s upper=%t work=%t link=%s", name, print, h.upper != nil, h.upper != nil && h.work, h.link)
+		if s := h.store; s.there() {
+			made := "lost"
+			if s.note != nil {
+				made = object.PrintOf(*s.note).String()
+			}
+			say("store %s image=%t mounted=%t %s", name, s.image, s.mounted, made)
+		}
 		for a, e := range h.journal {
 			_, now := m.live(name)
 			hook, _ := e.task.Spec.(object.Hook)

@@ -24,6 +24,8 @@ func (k *Kernel) create(o object.Object, contents []object.Object) {
 		k.makeDisk(o)
 	case object.Tree:
 		k.makeTree(o)
+	case object.Store:
+		k.makeStore(o)
 	case object.Upper:
 		k.makeUpper(o)
 	case object.Namespace:
@@ -52,6 +54,8 @@ func (k *Kernel) amend(o object.Object) {
 		k.writeRecord(o)
 	case object.Volume:
 		k.amendVolume(o)
+	case object.Store:
+		k.amendStore(o)
 	case object.Upper:
 		if h := k.home(o.Owner); !h.work {
 			k.effect(func() { h.work = true })
@@ -97,6 +101,8 @@ func (k *Kernel) destroy(seen object.Observed) {
 		k.dropDisk(seen.Owner)
 	case object.KindTree:
 		k.dropTree(seen.Owner)
+	case object.KindStore:
+		k.dropStore(seen.Owner)
 	case object.KindUpper:
 		k.dropUpper(seen.Owner)
 	case object.KindNamespace:
@@ -149,7 +155,7 @@ func (k *Kernel) makeNamespace(o object.Owner, spec object.Namespace, contents [
 	}
 	if spec.Upper != "" {
 		h := k.home(o)
-		if h.upper == nil || !h.work {
+		if h.upper == nil || !h.work || k.m.shut(o.Name, spec.Upper) {
 			refuse(syscall.ENOENT, "mount overlay of %s", o)
 		}
 		r.upper = h.upper

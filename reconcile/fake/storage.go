@@ -167,6 +167,9 @@ func (k *Kernel) dropTree(o object.Owner) {
 
 func (k *Kernel) makeUpper(o object.Object) {
 	spec, h := o.Spec.(object.Upper), k.home(o.Owner)
+	if k.m.shut(o.Owner.Name, spec.Dir) {
+		refuse(syscall.ENOENT, "make upper of %s in its store", o.Owner)
+	}
 	if h.upper != nil {
 		refuse(syscall.EEXIST, "publish upper of %s", o.Owner)
 	}
@@ -181,7 +184,7 @@ func (k *Kernel) dropUpper(o object.Owner) {
 	if h == nil {
 		return
 	}
-	if h.upper != nil {
+	if shut := h.store.there() && !h.store.mounted; h.upper != nil && !shut {
 		k.effect(func() { k.m.remove(h.upper); h.upper = nil })
 	}
 	if h.work {

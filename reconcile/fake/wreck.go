@@ -17,7 +17,7 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	defer m.settle()
 	h, v := m.homes[session], m.views[session]
 	pin, inside := m.live(session)
-	switch r.Intn(28) {
+	switch r.Intn(31) {
 	case 0:
 		if h != nil && (h.link != "" || !m.ownSnapshots()) {
 			h.record = nil
@@ -146,13 +146,21 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 		for _, v := range m.volumes {
 			v.active = v.active && m.used(v)
 		}
+	case 27, 28: // umount, or that with rmdir
+		if h != nil && h.store != nil {
+			h.store.mounted, h.store.point = false, h.store.point && r.Intn(2) == 0
+		}
+	case 29: // the image is removed; while it is mounted nothing can be mended by us
+		if h != nil && h.store != nil && !h.store.mounted {
+			h.store.image = false
+		}
 	case 26: // lvremove
 		for _, name := range m.volumesOf(object.SessionOwner(session)) {
 			if !m.used(m.volumes[name]) {
 				delete(m.volumes, name)
 			}
 		}
-	case 27: // the folder of pins, bare unless a namespace is pinned in it
+	case 30: // the folder of pins, bare unless a namespace is pinned in it
 		m.pinRooms[session] = true
 		for _, pin := range m.pinsOf(session) {
 			if m.pins[pin] == nil {

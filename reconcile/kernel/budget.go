@@ -93,7 +93,7 @@ func (k *Kernel) MeasureUppers(ctx context.Context, pause func()) (m Measured, e
 				return err
 			}
 			session := home.Name()
-			size := usage(ctx, k.layout.Upper(session)) + usage(ctx, k.layout.Tree(session))
+			size := usage(ctx, k.layout.Upper(session)) + usage(ctx, k.layout.Tree(session)) + k.stores.Usage(session)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

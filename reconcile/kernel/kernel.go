@@ -26,6 +26,7 @@ import (
 	"coppice.dev/reconcile/kernel/namespace"
 	"coppice.dev/reconcile/kernel/processes"
 	"coppice.dev/reconcile/kernel/rmtree"
+	"coppice.dev/reconcile/kernel/store"
 	"coppice.dev/reconcile/kernel/tree"
 	"coppice.dev/reconcile/kernel/upper"
 	"coppice.dev/reconcile/layout"
@@ -54,6 +55,7 @@ type Kernel struct {
 	group   processes.Driver
 	drivers map[object.Kind]driver.Driver
 	volumes *lvm.Driver
+	stores  *store.Driver
 	trashed chan struct{}
 
 	inspector inspect.Inspector
@@ -70,7 +72,7 @@ func Open(cfg Config) (*Kernel, error) {
 	for _, folder := range []struct {
 		path string
 		mode fs.FileMode
-	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}, {l.Disks(), 0o700}, {l.Leases(), 0o700}} {
+	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}, {l.Disks(), 0o700}, {l.Stores(), 0o700}, {l.Leases(), 0o700}} {
 		if err := os.MkdirAll(folder.path, folder.mode); err != nil {
 			return nil, fault.Disk("prepare folder", err)
 		}
@@ -109,6 +111,7 @@ func (k *Kernel) open(cfg Config) error {
 	}
 	reports := &lvm.Reports{Tool: new(lvm.Tool)}
 	k.inspector.Volumes, k.volumes = reports, lvm.New(controller, reports)
+	k.stores = store.New(k.layout, controller, k.poke)
 	k.drivers = map[object.Kind]driver.Driver{
 		object.KindHome:      home.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindImage:     image.Driver{Layout: k.layout, Controller: controller},
@@ -116,6 +119,7 @@ func (k *Kernel) open(cfg Config) error {
 		object.KindVolume:    k.volumes,
 		object.KindDisk:      disk.Driver{Layout: k.layout},
 		object.KindTree:      tree.Driver{Layout: k.layout, Trashed: k.poke, Progress: cfg.Progress},
+		object.KindStore:     k.stores,
 		object.KindUpper:     upper.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindNamespace: namespace.Namespaces{Room: k.room},
 		object.KindMount:     namespace.Mounts{Room: k.room},
@@ -131,7 +135,7 @@ func (k *Kernel) open(cfg Config) error {
 // which they are looked at: the home first, since it remembers the others.
 var kindsOf = map[object.Class][]object.Kind{
 	object.Session: {
-		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindUpper, object.KindNamespace, object.KindMount,
+		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindUpper, object.KindNamespace, object.KindMount,
 		object.KindProcesses, object.KindView, object.KindFile, object.KindHook,
 	},
 	object.Base: {object.KindImage, object.KindDisk, object.KindTree},
@@ -202,6 +206,7 @@ var limits = map[object.Kind]time.Duration{
 	object.KindFile:  time.Minute,
 	object.KindImage: time.Minute,
 	object.KindDisk:  time.Minute,
+	object.KindStore: time.Minute,
 }
 
 // Do implements reconcile.Kernel.
@@ -247,10 +252,13 @@ func (k *Kernel) Room() *namespace.Room { return k.room }
 // cgroup v2.
 func (k *Kernel) Group(session string) string { return k.group.Path(session) }
 
-// WatchVolumes passes on the owners of volumes that fill up, until the context is
-// done.
-func (k *Kernel) WatchVolumes(ctx context.Context, touch func(object.Owner)) {
-	k.volumes.Watch(ctx, touch)
+// WatchSpace passes on the owners of volumes and of stores that fill up, until the
+// context is done.
+func (k *Kernel) WatchSpace(ctx context.Context, touch func(object.Owner)) {
+	var both sync.WaitGroup
+	both.Go(func() { k.volumes.Watch(ctx, touch) })
+	both.Go(func() { k.stores.Watch(ctx, touch) })
+	both.Wait()
 }
 
 // Leases is the book of the commands that people are let into sessions with.

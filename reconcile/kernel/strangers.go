@@ -40,6 +40,7 @@ func (k *Kernel) Strangers(ctx context.Context) ([]Stranger, error) {
 		}},
 		{k.layout.BaseMounts(), object.KindImage, func(name string) (object.Owner, bool) { return object.BaseOwner(name), true }},
 		{k.layout.Disks(), object.KindDisk, layout.ParseDisk},
+		{k.layout.Stores(), object.KindStore, sessionNamed},
 		{k.layout.Views(), object.KindView, sessionNamed},
 		{k.layout.Pins(), object.KindNamespace, sessionNamed},
 	} {
@@ -78,7 +79,7 @@ func (k *Kernel) strangeMounts() ([]Stranger, error) {
 	var found []Stranger
 	for _, e := range mounttable.Below(table, k.layout.Run) {
 		ours := e.Mountpoint == k.layout.Run
-		for _, folder := range []string{k.layout.Pins(), k.layout.Views(), k.layout.BaseMounts(), k.layout.Disks(), k.layout.Scratch()} {
+		for _, folder := range []string{k.layout.Pins(), k.layout.Views(), k.layout.BaseMounts(), k.layout.Disks(), k.layout.Stores(), k.layout.Scratch()} {
 			ours = ours || e.Mountpoint == folder || strings.HasPrefix(e.Mountpoint, folder+"/")
 		}
 		if !ours {

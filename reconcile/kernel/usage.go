@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -15,7 +14,10 @@ import (
 // Usage returns how much of the disk an object holds by itself, in bytes: 0 for
 // what lies in memory or shares its space with others.
 func (k *Kernel) Usage(seen object.Observed) int64 {
-	if !slices.Contains([]object.Kind{object.KindUpper, object.KindTree}, seen.Kind) {
+	switch {
+	case seen.Kind == object.KindStore:
+		return k.stores.Usage(seen.Owner.Name)
+	case seen.Kind != object.KindUpper && seen.Kind != object.KindTree, seen.Name == k.layout.StoredUpper(seen.Owner.Name):
 		return 0
 	}
 	return usage(context.Background(), seen.Name)

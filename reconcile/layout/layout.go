@@ -47,6 +47,28 @@ func (l Layout) Record(session string) string { return filepath.Join(l.Home(sess
 // Upper is a session's own layer.
 func (l Layout) Upper(session string) string { return filepath.Join(l.Home(session), "upper") }
 
+// StoreImage is the image that a session's own layer lies in if it is limited.
+func (l Layout) StoreImage(session string) string {
+	return filepath.Join(l.Home(session), "store.img")
+}
+
+// StoreNote says what a store was made with.
+func (l Layout) StoreNote(session string) string {
+	return filepath.Join(l.Home(session), "store.json")
+}
+
+// Stores is the folder of mounted stores.
+func (l Layout) Stores() string { return filepath.Join(l.Run, "stores") }
+
+// Store is where a session's store is mounted.
+func (l Layout) Store(session string) string { return filepath.Join(l.Stores(), session) }
+
+// StoredUpper is a session's own layer in its store.
+func (l Layout) StoredUpper(session string) string { return filepath.Join(l.Store(session), "upper") }
+
+// StoredWork is the work folder of a session's overlay in its store.
+func (l Layout) StoredWork(session string) string { return filepath.Join(l.Store(session), "work") }
+
 // Work is the work folder of a session's overlay.
 func (l Layout) Work(session string) string { return filepath.Join(l.Home(session), "work") }
 

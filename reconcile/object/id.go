@@ -62,7 +62,7 @@ type Group int
 const (
 	GroupHome   Group = iota // the owner's folder, which remembers what was admitted
 	GroupDevice              // a loop device with its mount, a snapshot
-	GroupLayer               // an unpacked tree, the mount of a block device
+	GroupLayer               // an unpacked tree, the mount of a block device, the store of an upper
 	GroupWrite               // the session's own layer
 	GroupRoot                // the mount namespace and its root
 	GroupMounts              // mounts inside the namespace

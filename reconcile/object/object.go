@@ -20,6 +20,7 @@ const (
 	KindVolume    Kind = "Volume"
 	KindDisk      Kind = "Disk"
 	KindTree      Kind = "Tree"
+	KindStore     Kind = "Store"
 	KindUpper     Kind = "Upper"
 	KindNamespace Kind = "Namespace"
 	KindMount     Kind = "Mount"
@@ -32,7 +33,7 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{
-		KindHome, KindImage, KindSnapshot, KindVolume, KindDisk, KindTree, KindUpper,
+		KindHome, KindImage, KindSnapshot, KindVolume, KindDisk, KindTree, KindStore, KindUpper,
 		KindNamespace, KindMount, KindProcesses, KindView, KindFile, KindHook,
 	}
 }
@@ -141,6 +142,7 @@ var specs = map[Kind]func([]byte) (Spec, error){
 	KindVolume:    parse[Volume],
 	KindDisk:      parse[Disk],
 	KindTree:      parse[Tree],
+	KindStore:     parse[Store],
 	KindUpper:     parse[Upper],
 	KindNamespace: parse[Namespace],
 	KindMount:     parse[Mount],

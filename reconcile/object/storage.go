@@ -120,6 +120,26 @@ func (t Tree) Identity() Spec {
 	return t
 }
 
+// Store is what holds a session's own layer when that is limited: an image of a file
+// system, as large as the layer may become, that takes no more of the disk than is
+// written in it; and the loop device and the mount that it is used by.
+type Store struct {
+	File string `json:"file"`
+	Path string `json:"path"` // where it is mounted
+	Size int64  `json:"size"` // bytes
+	// Volatile is set when what is in it is lost by a power cut.
+	Volatile bool `json:"volatile,omitempty"`
+}
+
+// Kind implements Spec.
+func (Store) Kind() Kind { return KindStore }
+
+// Identity implements Spec: it can grow while it is in use.
+func (s Store) Identity() Spec {
+	s.Size = 0
+	return s
+}
+
 // Upper is a session's own layer on disk: the upper and work folders of its
 // overlay.
 type Upper struct {

@@ -38,6 +38,8 @@ type Observed struct {
 	Name string
 	// Note is a remark for people, such as why an optional mount was left out.
 	Note string
+	// Used is how much of Limit is used, in bytes, of what has a limit.
+	Used, Limit int64
 	// LeftOut is set when it counts as made although nothing is there: there is
 	// nothing to destroy either.
 	LeftOut bool

@@ -16,6 +16,7 @@ var groupsOf = map[object.Kind]object.Group{
 	object.KindVolume:    object.GroupDevice,
 	object.KindDisk:      object.GroupLayer,
 	object.KindTree:      object.GroupLayer,
+	object.KindStore:     object.GroupLayer,
 	object.KindUpper:     object.GroupWrite,
 	object.KindNamespace: object.GroupRoot,
 	object.KindMount:     object.GroupMounts,

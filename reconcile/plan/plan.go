@@ -116,13 +116,16 @@ func (d *difference) compare(v *verdict, want object.Object, seen object.Observe
 // drags anything along: what stands on the object would go and come again at each
 // look, and the object itself would stay as it is (rule 5).
 func (d *difference) leaveWhatCannotBeMadeAnew() {
+	elsewhere, moves := d.upperMoves()
 	for _, a := range d.addresses {
 		v := d.verdicts[a]
 		if !v.create {
 			continue
 		}
 		why, blocked := "", false
-		if v.destroy {
+		if kind := d.wanted[a].Kind(); moves && (kind == object.KindStore || kind == object.KindNamespace) {
+			why, blocked = elsewhere, true
+		} else if v.destroy {
 			why, blocked = d.blocks(Destroy, d.seen[a].Kind, a)
 		}
 		if !blocked && a.Group() <= object.GroupRoot {
@@ -138,6 +141,23 @@ func (d *difference) leaveWhatCannotBeMadeAnew() {
 		d.hold(op, d.wanted[a].ID, CauseBlind, why)
 		*v = verdict{}
 	}
+}
+
+// upperMoves reports whether the root is to be put on an upper somewhere else, and the
+// one that is there cannot be taken away: it is not made at a place that is not made.
+func (d *difference) upperMoves() (why string, moves bool) {
+	for a, seen := range d.seen {
+		upper, is := seen.Spec.(object.Upper)
+		if !is {
+			continue
+		}
+		for _, want := range d.wanted {
+			if root, is := want.Spec.(object.Namespace); is && root.Upper != "" && root.Upper != upper.Dir {
+				return d.blocks(Destroy, seen.Kind, a)
+			}
+		}
+	}
+	return "", false
 }
 
 // keepWhatHeldRootsStandOn leaves alone what a root stands on that is itself left

@@ -81,6 +81,12 @@ var kinds = []kind{
 		damage: "umount -l PIN",
 	},
 	{
+		name: "limited", prepare: grow, sessions: []string{"a"}, busy: true,
+		begin:  session("a", "chroot: {source: {directory: {path: $/root}}, union: {upper: {size: 24Mi}}}"),
+		update: session("a", "chroot: {source: {directory: {path: $/root}}, union: {upper: {size: 16Mi}}}", "updateStrategy: Recreate"),
+		damage: "umount -l PIN; umount -l run/stores/a",
+	},
+	{
 		name: "archive", prepare: grow + "tar -C root -c . | gzip -1 >root.tar.gz\n", sessions: []string{"a", "b"},
 		begin: session("a", "chroot: {source: {file: {path: $/root.tar.gz}}}") +
 			session("b", "chroot: {source: {file: {path: $/root.tar.gz}}}", "expose: None"),

@@ -134,9 +134,9 @@ func (h *host) tree(folder string, add func(string, ...any)) error {
 		switch {
 		case strings.HasPrefix(path, h.base+"/run/ns/"), strings.HasPrefix(path, h.base+"/run/status/"), path == h.base+"/run/coppiced.json", path == h.base+"/run/coppiced.sock":
 			return nil // their names and contents are looked at elsewhere
-		case folder == "run" && (filepath.Base(path) == "root" || filepath.Dir(path) == h.base+"/run/bases" || e.IsDir() && filepath.Dir(path) == h.base+"/run/disks"):
+		case folder == "run" && (filepath.Base(path) == "root" || filepath.Dir(path) == h.base+"/run/bases" || e.IsDir() && (filepath.Dir(path) == h.base+"/run/disks" || filepath.Dir(path) == h.base+"/run/stores")):
 			add("folder: %s", path)
-			return fs.SkipDir // a view, or a base, or a disk
+			return fs.SkipDir // a view, or a base, or a disk, or a store
 		case e.IsDir() && filepath.Base(filepath.Dir(path)) == "work":
 			return fs.SkipDir // the kernel's
 		}
@@ -153,7 +153,7 @@ func (h *host) tree(folder string, add func(string, ...any)) error {
 			if text, err = os.Readlink(path); err != nil {
 				return err
 			}
-		case e.Type().IsRegular() && strings.HasPrefix(path, h.base+"/state/"):
+		case e.Type().IsRegular() && strings.HasPrefix(path, h.base+"/state/") && filepath.Ext(path) != ".img":
 			content, err := os.ReadFile(path)
 			if err != nil {
 				return err

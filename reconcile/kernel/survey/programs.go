@@ -17,6 +17,7 @@ var called = []program{
 	{"xz", "xz-utils", Worth, "archives that it compressed cannot be unpacked"},
 	{"bzip2", "bzip2", Worth, "archives that it compressed cannot be unpacked"},
 	{"getent", "libc-bin", Worth, "users of the host cannot be looked up for nssDatabases"},
+	{"mkfs.ext4", "e2fsprogs", Worth, "uppers on disk cannot be limited"},
 	{"lvm", "lvm2", Worth, "snapshots of LVM cannot be made"},
 	{"thin_check", "thin-provisioning-tools", Worth, "thin pools of LVM cannot be used"},
 }

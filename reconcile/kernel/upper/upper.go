@@ -1,7 +1,9 @@
 // Package upper drives sessions' own layers on disk: the upper and work folders
 // that an overlay writes to. It never looks at what is written there.
 //
-// A small file beside them says what they were made with, and in which boot.
+// A small file in the home says what they were made with, and in which boot. They lie
+// in the home, or in the session's store if they are limited (see the package store),
+// which may not be mounted: the file then tells of what is in it.
 package upper
 
 import (
@@ -16,7 +18,7 @@ import (
 
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/durable"
-	"coppice.dev/reconcile/kernel/home"
+	"coppice.dev/reconcile/kernel/rmtree"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
@@ -39,19 +41,27 @@ type making struct {
 // The upper folder is made under another name and renamed when it is whole, so
 // that it counts or does not. The work folder is made before it.
 func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Object) ([]object.Observed, error) {
-	dir := d.Layout.Upper(owner.Name)
+	at, err := d.place(owner.Name)
+	if err != nil {
+		return nil, err
+	}
 	seen := object.Observed{
 		ID:   object.ID{Owner: owner, Address: object.At(object.GroupWrite, "upper")},
-		Kind: object.KindUpper, Name: dir,
-	}
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a work folder alone is nothing; the next Create clears it away
-	} else if err != nil {
-		return nil, fmt.Errorf("look at upper layer: %w", err)
+		Kind: object.KindUpper, Name: at.dir,
 	}
 	made, err := d.made(owner.Name)
 	if err != nil {
 		return nil, err
+	}
+	if at.shut {
+		if made.Spec == nil {
+			return nil, nil // what is in it is looked at when it is mounted
+		}
+		seen.Note = "the store that it lies in is not mounted"
+	} else if _, err := os.Lstat(at.dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a work folder alone is nothing; the next Create clears it away
+	} else if err != nil {
+		return nil, fmt.Errorf("look at upper layer: %w", err)
 	}
 	if made.Spec != nil {
 		seen.Spec = *made.Spec
@@ -62,10 +72,10 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 		return []object.Observed{seen}, nil
 	}
 	seen.Print = object.PrintOf(seen.Spec)
-	if _, err := os.Lstat(d.Layout.Work(owner.Name)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(at.work); errors.Is(err, fs.ErrNotExist) && !at.shut {
 		// What was written is whole; Amend makes the work folder.
 		seen.Print.Whole, seen.Note = "", "its work folder is missing"
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look at work folder: %w", err)
 	}
 	if spec, is := seen.Spec.(object.Upper); is && spec.Volatile {
@@ -81,21 +91,12 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Ob
 }
 
 // Create implements driver.Driver.
-func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) error {
+func (d Driver) Create(ctx context.Context, o object.Object, _ []object.Object) error {
 	spec := o.Spec.(object.Upper)
+	if err := d.clear(ctx, o.Owner.Name, spec); err != nil {
+		return err
+	}
 	unfinished := spec.Dir + ".new"
-	_, err := os.Lstat(spec.Dir)
-	if err == nil {
-		err = fs.ErrExist // its work folder may be in use; it must not be taken away
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("make upper folder %s: %w", spec.Dir, err)
-	}
-	for _, left := range []string{unfinished, spec.Work} {
-		if err := home.ToTrash(d.Layout, left, d.Trashed); err != nil {
-			return err
-		}
-	}
 	if err := os.Mkdir(spec.Work, 0o700); err != nil {
 		return fault.Disk("make work folder", err)
 	}
@@ -121,6 +122,33 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 	return nil
 }
 
+// clear takes away what is left of an upper that was not made whole.
+func (d Driver) clear(ctx context.Context, session string, spec object.Upper) error {
+	_, err := os.Lstat(spec.Dir)
+	if err == nil {
+		err = fs.ErrExist // its work folder may be in use; it must not be taken away
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make upper folder %s: %w", spec.Dir, err)
+	}
+	at := d.home(session)
+	if spec.Dir == d.Layout.StoredUpper(session) {
+		if at = d.stored(session); at.shut {
+			return fmt.Errorf("make upper folder %s: its store is not mounted: %w", spec.Dir, fs.ErrNotExist)
+		}
+		// What a former upper held went here in no time, and has its time now.
+		if err := rmtree.Remove(ctx, d.Layout.Store(session), gone); err != nil {
+			return err
+		}
+	}
+	for _, left := range []string{spec.Dir + ".new", spec.Work} {
+		if err := d.discard(at, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Amend implements driver.Driver: it makes a work folder that is missing. That is
 // all that can be done to an upper without losing what was written.
 func (d Driver) Amend(_ context.Context, o object.Object) error {
@@ -133,13 +161,18 @@ func (d Driver) Amend(_ context.Context, o object.Object) error {
 
 // Destroy implements driver.Driver.
 func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
-	dir := d.Layout.Upper(seen.Owner.Name)
-	for _, path := range []string{dir, d.Layout.Work(seen.Owner.Name), dir + ".new"} {
-		if err := home.ToTrash(d.Layout, path, d.Trashed); err != nil {
-			return err
+	session := seen.Owner.Name
+	for _, at := range []place{d.home(session), d.stored(session)} {
+		if at.shut {
+			continue // it goes with its store
+		}
+		for _, path := range []string{at.dir, at.work, at.dir + ".new"} {
+			if err := d.discard(at, path); err != nil {
+				return err
+			}
 		}
 	}
-	if err := os.Remove(d.noteFile(seen.Owner.Name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(d.noteFile(session)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the upper's note: %w", err)
 	}
 	return nil

@@ -32,7 +32,7 @@ var refusals = []struct{ name, kind, metadata, spec, want string }{
 	{"a union of a plain chroot", "Chroot", "", "{source: {plain: {path: /a}}, union: {type: overlay}}", "plain and btrfsSnapshot take no union; leave it out"},
 	{"a profile of a plain chroot", "Chroot", "", "{source: {plain: {path: /a}}, profileRef: {name: default}}", "a plain chroot is used as it is; use source directory for mounts, files and hooks"},
 	{"a layer without a union", "Chroot", "", "{source: {directory: {path: /a}}, union: {type: none, volatile: true}}", "there is no layer without a union; use type: overlay"},
-	{"a size of what lies on disk", "Chroot", "", "{source: {directory: {path: /a}}, union: {upper: {size: 1Gi}}}", "only an upper in memory has a size; use medium: Memory"},
+	{"hardly any room on disk", "Chroot", "", "{source: {directory: {path: /a}}, union: {upper: {size: 1Mi}}}", "is too small for an upper on disk, which takes 16Mi at least"},
 	{"hardly any layer", "Chroot", "", "{source: {directory: {path: /a}}, union: {upper: {medium: Memory, size: 1}}}", "is too small; write for example 2Gi"},
 	{"a thick snapshot without a size", "Chroot", "", "{source: {lvmSnapshot: {volumeGroup: vg, logicalVolume: a}}}", "say how much may be changed in a session with size, such as 2Gi or 20%"},
 	{"more than all of it", "Chroot", "", "{source: {lvmSnapshot: {volumeGroup: vg, logicalVolume: a, size: 120%}}}", "must be a size, such as 2Gi, or a percentage of the volume's, such as 20%"},
