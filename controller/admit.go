@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coppice.dev/controller/budget"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/compile"
 	"coppice.dev/reconcile/fault"
@@ -123,6 +124,7 @@ func (p *pass) layerKept() string {
 func (p *pass) letGo() {
 	if p.memory == nothing && !p.stands() {
 		p.handOn(p.claims.release(p.name))
+		p.letIn(p.line.leaves(p.name))
 	}
 }
 
@@ -155,6 +157,34 @@ func (p *pass) pending(err error) {
 		v.Work, v.Stalled = "", &note
 	}
 	p.finish(v)
+}
+
+// enters reports whether there is room on the host for the session, which has a place
+// from then on.
+func (p *pass) enters(result compile.Result) bool {
+	if p.memory != nothing || p.paused != "" {
+		return true // it is there, or is not to be
+	}
+	refusal, first, wake := p.line.ask(p.name, p.report.waitsSince(), p.claims.needs(result))
+	p.letIn(wake)
+	if !refusal.Refused() {
+		return true
+	}
+	if first {
+		p.comeBack(glance)
+	}
+	if refusal.Reason == budget.DiskFull {
+		p.makeRoom(&fault.Fault{Reason: fault.NoSpace})
+	}
+	p.begun = false
+	p.handOn(p.claims.release(p.name))
+	p.looked(!p.stands())
+	note := status.Note{Reason: refusal.Reason, Message: refusal.Message}
+	if ready := p.report.now().Status.Condition(status.ConditionReady); ready == nil || ready.Reason != note.Reason {
+		p.report.event(status.EventWarning, note.Reason, note.Message)
+	}
+	p.finish(status.Verdict{Ready: metav1.ConditionFalse, Note: note, Work: status.WorkWaiting})
+	return false
 }
 
 // refused tells that somebody else holds what the session needs alone.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"coppice.dev/controller/budget"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile"
 	"coppice.dev/reconcile/compile"
@@ -46,6 +47,11 @@ type Controller struct {
 	// Measure tells how much of the disk an object holds, in bytes. It is asked by
 	// Once alone, before something goes; it may be nil.
 	Measure func(object.Observed) int64
+	// Limits are what may be used of the host before no session is begun. LookAtDisks
+	// looks at its disks, and LookAtHost counts the rest; nil if that is not known.
+	Limits      budget.Limits
+	LookAtDisks func() []budget.Disk
+	LookAtHost  func() budget.Host
 	// Resync is how often everything is looked at again without a cause.
 	Resync time.Duration
 
@@ -53,6 +59,7 @@ type Controller struct {
 	layout   layout.Layout
 	queue    *queue
 	claims   *claims
+	line     *line
 	links    *links
 	reports  *reports
 	ages     *ages
@@ -105,6 +112,7 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		layout: l,
 		queue:  newQueue(false),
 		claims: newClaims(),
+		line:   newLine(),
 		links:  newLinks(),
 		ages:   newAges(),
 		guard:  newGuard(DefaultMaxPrune),
@@ -148,6 +156,7 @@ func (c *Controller) start(ctx context.Context) *pool {
 		c.kernel = timed{c.kernel, c.Observer}
 	}
 	c.guard.most = c.MaxPrune
+	c.line.limits, c.line.look, c.line.disks = c.Limits, c.LookAtHost, c.LookAtDisks
 	workers := &pool{queue: c.queue, look: c.look}
 	workers.start(ctx, max(1, c.Workers))
 	c.lookAtAll(ctx, func(k key) { c.queue.add(k) })
@@ -198,6 +207,13 @@ func (c *Controller) freed() {
 	}
 	for _, name := range slices.Concat(c.claims.waiting(), c.guard.waited()) {
 		c.queue.add(sessionKey(name))
+	}
+}
+
+// letIn has sessions look again that may begin now.
+func (c *Controller) letIn(names []string) {
+	for _, name := range names {
+		c.queue.renew(sessionKey(name))
 	}
 }
 

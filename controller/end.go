@@ -122,6 +122,7 @@ func (p *pass) expire(ctx context.Context) {
 		return
 	}
 	p.handOn(p.claims.release(p.name))
+	p.letIn(p.line.leaves(p.name))
 	p.looked(true)
 	if !was {
 		p.report.event(status.EventNormal, status.ReasonExpired, why)

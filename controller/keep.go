@@ -206,6 +206,9 @@ func (p *pass) make(ctx context.Context) {
 		p.recordLost(ctx)
 		return
 	}
+	if !p.enters(result) {
+		return
+	}
 	runs := p.memory == remembered
 	bases := p.claims.claim(p.name, result, runs)
 	if bases.freed {
@@ -217,6 +220,9 @@ func (p *pass) make(ctx context.Context) {
 	p.tellChroot()
 	if bases.refused() {
 		p.looked(!p.stands())
+		if p.memory == nothing {
+			p.letIn(p.line.leaves(p.name))
+		}
 		p.refused(bases)
 		return
 	}

@@ -203,6 +203,12 @@ func (o *outlook) made(ctx context.Context, f *Forecast, p *pass, world object.W
 		f.problem("its record cannot be read, and its root was not made from what its manifests say now")
 		return
 	}
+	if p.memory == nothing && p.paused == "" {
+		if refusal := o.line.supposed(p.name, o.claims.needs(result)); refusal.Refused() {
+			f.problem(refusal.Message)
+			return
+		}
+	}
 	if p.memory != remembered {
 		if why := o.refused(p.name, result); why != "" {
 			f.problem(why)

@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coppice.dev/controller/budget"
 	"coppice.dev/status"
 )
 
@@ -77,6 +78,16 @@ func (r *report) first() (took time.Duration, is bool) {
 func (r *report) stalledBy(reason string) bool {
 	stalled := r.now().Status.Condition(status.ConditionStalled)
 	return stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == reason
+}
+
+// waitsSince returns since when the object waits for room on the host, as was told: over
+// restarts, too. It is now if it does not.
+func (r *report) waitsSince() time.Time {
+	ready := r.now().Status.Condition(status.ConditionReady)
+	if ready == nil || ready.Reason != budget.DiskFull && ready.Reason != budget.HostFull {
+		return time.Now()
+	}
+	return ready.LastTransitionTime.Time
 }
 
 // usable reports whether the object could be used when it was last told of.

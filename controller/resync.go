@@ -93,6 +93,7 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 	if freed {
 		c.freed()
 	}
+	c.letIn(c.line.expect(err == nil, there))
 	if ctx.Err() == nil {
 		c.rounds.ended(begun, err)
 	}

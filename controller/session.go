@@ -106,6 +106,9 @@ func (c *Controller) session(ctx context.Context, name string) {
 		return // a cancelled look says nothing
 	}
 	p.recall()
+	if p.memory == forgotten || p.memory == remembered && !p.record.Expired {
+		p.line.holds(p.name)
+	}
 	if p.memory == unseen || p.memory == forgotten {
 		p.suspect()
 	}
@@ -195,6 +198,7 @@ func (p *pass) gone() {
 	if p.claims.forget(p.name) {
 		p.freed()
 	}
+	p.letIn(p.line.leaves(p.name))
 	p.guard.forget(p.name)
 	p.forgetWish()
 	p.unasked(p.name)

@@ -37,7 +37,7 @@ func (o *beginOptions) register(flags *pflag.FlagSet) {
 	flags.StringToStringVar(&o.hookEnv, "hook-env", nil, "a variable for its hooks, as NAME=VALUE; one that the chroot's hookVariables name, but for root")
 	flags.DurationVar(&o.ttl, "ttl", 0, "end the session after this time, whoever is inside")
 	flags.BoolVar(&o.source, "source", false, "open the chroot's source itself for writing, alone, instead of growing from it")
-	flags.BoolVar(&o.hasty, "no-wait", false, "give up at once if others are in the way of it, instead of waiting for them")
+	flags.BoolVar(&o.hasty, "no-wait", false, "give up at once if others are in the way, or the host is full, instead of waiting")
 	flags.DurationVar(&o.idle, "idle-timeout", 0, "end the session when nobody was inside for this long")
 	flags.DurationVar(&o.timeout, "timeout", readyTimeout, "how long to wait until the session is ready")
 }

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"coppice.dev/controller/budget"
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
@@ -154,8 +156,9 @@ func (c *cli) progress(ref reference, hasty bool) func(*status.File) error {
 	}
 }
 
-// blocked reports whether a session waits for others to leave a source.
+// blocked reports whether a session waits for others to leave a source, or for room on
+// the host.
 func blocked(s status.Status) bool {
 	reason := condition(s, status.ConditionReady).Reason
-	return reason == status.ReasonSourceInUse || reason == status.ReasonSourceOpen
+	return slices.Contains([]string{status.ReasonSourceInUse, status.ReasonSourceOpen, budget.DiskFull, budget.HostFull}, reason)
 }

@@ -13,6 +13,7 @@ import (
 
 	"coppice.dev/cmd/internal/monitor"
 	"coppice.dev/controller"
+	"coppice.dev/controller/budget"
 	"coppice.dev/reconcile/layout"
 )
 
@@ -33,6 +34,7 @@ type options struct {
 	resync       time.Duration
 	keepUnpacked time.Duration
 	maxPrune     int
+	limits       budget.Limits
 	socketMode   uint32
 	socketGroup  string
 
@@ -58,6 +60,12 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.socketGroup, "socket-group", "", "the socket's group")
 	flags.IntVar(&o.maxPrune, "max-prune", controller.DefaultMaxPrune,
 		"how many of a folder's sessions may go at the same time without asking, if they are more than half of them; -1 for any number")
+	o.limits.Space, o.limits.Files = budget.Share{Percent: 1}, budget.Share{Percent: 1}
+	flags.Var(&o.limits.Space, "min-free-space", "how much of the disk of --state-dir, and of --run-dir in memory, is to stay free for a session to be begun: 5%, 10Gi, or 0 for nothing")
+	flags.Var(&o.limits.Files, "min-free-inodes", "how many of their inodes: 5%, 100000, or 0")
+	flags.IntVar(&o.limits.Sessions, "max-sessions", 0, "how many sessions there may be; others wait, who came first is first; 0 for any number")
+	flags.IntVar(&o.limits.Loops, "max-loop-devices", 0, "how many loop devices the host may have in use, by whomsoever, before no session is begun that takes one; 0 for any number")
+	flags.IntVar(&o.limits.Mounts, "max-mounts", 0, "how many mounts the host may have, by whomsoever, before no session is begun; 0 for as many as sysctl fs.mount-max says")
 	flags.DurationVar(&o.keepUnpacked, "keep-unpacked", time.Hour, "how long an archive that a Chroot names stays unpacked when no session stands on it; 0 is not at all")
 	flags.StringArrayVar(&o.metricsListen, "metrics-listen", nil,
 		"where metrics, /healthz, /readyz and a page to look at are served: 127.0.0.1:9754, or unix:/run/coppice/metrics.sock; may be given more than once (default nowhere)")
@@ -98,6 +106,11 @@ func (o *options) complete() error {
 	}
 	if o.maxPrune < -1 {
 		return fmt.Errorf("--max-prune %d: want a number, or -1 for any", o.maxPrune)
+	}
+	for flag, n := range map[string]int{"--max-sessions": o.limits.Sessions, "--max-loop-devices": o.limits.Loops, "--max-mounts": o.limits.Mounts} {
+		if n < 0 {
+			return fmt.Errorf("%s %d: want a number, or 0 for any", flag, n)
+		}
 	}
 	if o.resync < time.Second {
 		return fmt.Errorf("--resync %s: at least 1s", o.resync)

@@ -17,6 +17,7 @@ import (
 	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/controller"
+	"coppice.dev/controller/budget"
 	"coppice.dev/controller/socket"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/fault"
@@ -71,6 +72,8 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	if !o.once {
 		c.KeepUnpacked = o.keepUnpacked
 	}
+	c.Limits = o.limits
+	c.LookAtHost, c.LookAtDisks = func() budget.Host { return counts(k) }, func() []budget.Disk { return disks(k, l) }
 	c.MaxPrune, c.Wishes = o.maxPrune, manifests.Wishes{Folder: l.Wishes()}
 	c.Suspensions = manifests.Suspensions{Folder: l.Suspensions()}
 	lines := &lifeline.Lines{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coppice.dev/cmd/schroot/internal/args"
+	"coppice.dev/controller/budget"
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/spec"
@@ -80,6 +81,7 @@ func because(last *status.File) string {
 var patient = map[string]bool{
 	status.ReasonNew: true, "WaitingForBase": true,
 	status.ReasonSourceInUse: true, status.ReasonSourceOpen: true, string(fault.SourceHeld): true,
+	budget.HostFull: true, // a full disk is for a person to mend
 }
 
 // ready waits until a session takes commands. It is given up as soon as something

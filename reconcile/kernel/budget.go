@@ -39,22 +39,21 @@ type Budget struct {
 type Disk struct {
 	Size, Free, Available int64 // bytes; available to those who are not root
 	Files, FreeFiles      int64 // inodes
+	// Memory is set for one that lies in memory.
+	Memory bool
 }
 
 // Budget looks at what the host has. It costs some milliseconds where there are
 // thousands of mounts, and may wait for a disk that does not answer: whoever cannot
 // wait does not call it. What is found is returned also if there is an error.
 func (k *Kernel) Budget() (Budget, error) {
-	b := Budget{Disks: map[string]Disk{}, Mounts: -1, Loops: -1, Trash: -1, Volumes: k.volumes.Figures()}
+	b := Budget{Mounts: -1, Loops: -1, Trash: -1, Volumes: k.volumes.Figures()}
 	var failed error
 	note := func(err error) { failed = errors.Join(failed, err) }
-	for name, path := range map[string]string{"state": k.layout.State, "run": k.layout.Run} {
-		disk, err := diskAt(path)
-		if note(err); err == nil {
-			b.Disks[name] = disk
-		}
-	}
 	var err error
+	if b.Disks, err = k.Disks(); err != nil {
+		note(err)
+	}
 	if b.Mounts, err = countMounts(); err != nil {
 		note(err)
 	}
@@ -69,6 +68,22 @@ func (k *Kernel) Budget() (Budget, error) {
 	b.MostMounts = number("/proc/sys/fs/mount-max")
 	b.MostNamespaces = number("/proc/sys/user/max_mnt_namespaces")
 	return b, failed
+}
+
+// Disks looks at the file systems of the state folder and of the run-time folder, "state"
+// and "run", and returns what it found also if there is an error.
+func (k *Kernel) Disks() (map[string]Disk, error) {
+	found := map[string]Disk{}
+	var failed error
+	for name, path := range map[string]string{"state": k.layout.State, "run": k.layout.Run} {
+		disk, err := diskAt(path)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		found[name] = disk
+	}
+	return found, failed
 }
 
 // Measured is how much of the disk sessions hold by themselves.
@@ -118,7 +133,7 @@ func diskAt(path string) (Disk, error) {
 	size := func(blocks uint64) int64 { return int64(blocks) * st.Bsize }
 	return Disk{
 		Size: size(st.Blocks), Free: size(st.Bfree), Available: size(st.Bavail),
-		Files: int64(st.Files), FreeFiles: int64(st.Ffree),
+		Files: int64(st.Files), FreeFiles: int64(st.Ffree), Memory: st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC,
 	}, nil
 }
 

@@ -115,6 +115,8 @@ func (h *host) command(args ...string) *exec.Cmd {
 	if !h.guarded {
 		args = append([]string{"--max-prune", "-1"}, args...)
 	}
+	// What a disk does that is full is looked at, too.
+	args = append([]string{"--min-free-space", "0", "--min-free-inodes", "0"}, args...)
 	return exec.Command(bin+"/coppiced", append([]string{"--manifest-dir", h.manifests, "--state-dir", h.state, "--run-dir", h.run, "--resync", resync.String()}, args...)...)
 }
 
