@@ -3,6 +3,7 @@ package budget
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,7 @@ func (*Share) Type() string { return "size" }
 func (s *Share) Set(text string) error {
 	if number, is := strings.CutSuffix(text, "%"); is {
 		percent, err := strconv.ParseFloat(number, 64)
-		if err != nil || !(percent >= 0 && percent < 100) {
+		if err != nil || math.IsNaN(percent) || percent < 0 || percent >= 100 {
 			return errors.New("want a percentage from 0% to less than 100%, such as 5%")
 		}
 		*s = Share{Percent: percent}

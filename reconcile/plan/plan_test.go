@@ -29,6 +29,8 @@ var (
 	tree      = at("7-view/root", object.View{Path: "/v", Tree: true})
 	hook      = at("8-task/3-hook/000-warm", object.Hook{Name: "warm", Command: []string{"true"}})
 
+	store = at("2-layer/store", object.Store{File: "/i", Size: 1})
+
 	all = []object.Object{home, upper, namespace, dev, pts, proc, processes, view, hook}
 )
 
@@ -37,6 +39,7 @@ var (
 	otherHome      = at("0-home/home", object.Home{Admitted: []byte(`"second"`)})
 	readOnlyProc   = at("5-mounts/proc", object.Mount{Type: "proc", Target: "/proc", Flags: []string{"ro"}})
 	tmpfsProc      = at("5-mounts/proc", object.Mount{Type: "tmpfs", Target: "/proc"})
+	storedRoot     = at("4-root/namespace", object.Namespace{Type: object.RootOverlay, Upper: "/stored/u", Layers: []object.Layer{{Path: "/l"}}})
 	otherNamespace = at("4-root/namespace", object.Namespace{Type: object.RootOverlay, Upper: "/u", Layers: []object.Layer{{Path: "/other"}}})
 )
 
@@ -121,6 +124,13 @@ func TestMake(t *testing.T) {
 			Create 6-inside/processes: it is not there
 			Create 7-view/root: it is not there
 			Create 8-task/3-hook/000-warm: it is not there`},
+		{"a store that is to be mounted again or larger takes nothing with it", []object.Object{home, store, upper, namespace}, with(seen(home, store, upper, namespace), store.Address, func(o *object.Observed) { o.Print.Whole = "" }), plan.Policy{}, `
+			Amend 2-layer/store: it was made with other settings`},
+		{"a store that is gone takes what was in it", []object.Object{home, store, upper}, with(seen(home, store, upper), store.Address, damaged("its image is gone")), plan.Policy{}, `
+			Destroy 3-write/upper: 2-layer/store is made anew
+			Destroy 2-layer/store: its image is gone
+			Create 2-layer/store: its image is gone
+			Create 3-write/upper: 2-layer/store is made anew`},
 		{"drift: one mount is gone", all, seen(without(all, proc)...), plan.Policy{}, `
 			Create 5-mounts/proc: it is not there`},
 		{"drift: a mount that carries another", all, seen(without(all, dev)...), plan.Policy{}, `
@@ -199,6 +209,11 @@ func TestMake(t *testing.T) {
 			with(seen(all...), hook.Address, damaged("interrupted")), plan.Policy{}, `
 			Destroy 8-task/3-hook/000-warm: interrupted
 			Create 8-task/3-hook/000-warm: interrupted`},
+		{"blind to mounts: a layer that is to lie in a store stays where it is, with its root",
+			[]object.Object{home, store, at("3-write/upper", object.Upper{Dir: "/stored/u"}), storedRoot}, blind(seen(home, upper, namespace), object.KindMount), plan.Policy{Replace: true}, `
+			held Create 2-layer/store (Blind): Mount objects could not be looked at: it hid
+			held Destroy 3-write/upper (Blind): Mount objects could not be looked at: it hid
+			held Destroy 4-root/namespace (Blind): Mount objects could not be looked at: it hid`},
 		{"blind to views: nothing goes that one might stand on", nil, blind(seen(home, upper, namespace, hook), object.KindView), plan.Policy{}, `
 			Destroy 8-task/3-hook/000-warm: nobody wants it
 			held Destroy 0-home/home (Blind): View objects could not be looked at: it hid

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"coppice.dev/reconcile/fault"
@@ -60,7 +61,7 @@ func format(ctx context.Context, path string, spec object.Store) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-q", "-F", "-b", fmt.Sprint(blockSize), "-m", "0", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1"}
+	args := []string{"-q", "-F", "-b", strconv.Itoa(blockSize), "-m", "0", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1"}
 	if spec.Volatile {
 		args = append(args, "-O", "^has_journal") // it is never used after a crash of the machine
 	}
