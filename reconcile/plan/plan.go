@@ -187,13 +187,20 @@ func (d *difference) drag() {
 		for _, a := range d.addresses {
 			seen, there := d.seen[a]
 			v := d.verdicts[a]
-			if !there || seen.LeftOut || v.destroy || !d.standsOn(seen, under) {
+			if !there || seen.LeftOut || v.destroy || !d.standsOn(seen, under) || d.outlives(seen, under) {
 				continue
 			}
 			_, wanted := d.wanted[a]
 			*v = verdict{destroy: true, create: wanted, dragged: true, reason: fmt.Sprintf("%s is made anew", under)}
 		}
 	}
+}
+
+// outlives reports whether what was seen is as good as before when what is missing under
+// it is made: a disk is but a mount, which goes with every reboot, and what a session
+// wrote above it does not.
+func (d *difference) outlives(seen object.Observed, under object.Address) bool {
+	return seen.Kind == object.KindUpper && d.wanted[under].Kind() == object.KindDisk && !d.verdicts[under].destroy
 }
 
 // standsOn reports whether the seen object was built on what is at address under.

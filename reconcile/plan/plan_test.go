@@ -29,7 +29,9 @@ var (
 	tree      = at("7-view/root", object.View{Path: "/v", Tree: true})
 	hook      = at("8-task/3-hook/000-warm", object.Hook{Name: "warm", Command: []string{"true"}})
 
-	store = at("2-layer/store", object.Store{File: "/i", Size: 1})
+	volume = at("1-device/volume", object.Volume{Name: "v"})
+	disk   = at("2-layer/disk", object.Disk{Device: "/dev/v"})
+	store  = at("2-layer/store", object.Store{File: "/i", Size: 1})
 
 	all = []object.Object{home, upper, namespace, dev, pts, proc, processes, view, hook}
 )
@@ -124,6 +126,14 @@ func TestMake(t *testing.T) {
 			Create 6-inside/processes: it is not there
 			Create 7-view/root: it is not there
 			Create 8-task/3-hook/000-warm: it is not there`},
+		{"after a reboot a session's layer is still there, and what it stands on is mounted again", []object.Object{home, volume, disk, upper, namespace}, seen(home, volume, upper), plan.Policy{}, `
+			Create 2-layer/disk: it is not there
+			Create 4-root/namespace: it is not there`},
+		{"the snapshot is gone, and with it what was written above", []object.Object{home, volume, disk, upper}, seen(home, upper), plan.Policy{}, `
+			Destroy 3-write/upper: 1-device/volume is made anew
+			Create 1-device/volume: it is not there
+			Create 2-layer/disk: it is not there
+			Create 3-write/upper: 1-device/volume is made anew`},
 		{"a store that is to be mounted again or larger takes nothing with it", []object.Object{home, store, upper, namespace}, with(seen(home, store, upper, namespace), store.Address, func(o *object.Observed) { o.Print.Whole = "" }), plan.Policy{}, `
 			Amend 2-layer/store: it was made with other settings`},
 		{"a store that is gone takes what was in it", []object.Object{home, store, upper}, with(seen(home, store, upper), store.Address, damaged("its image is gone")), plan.Policy{}, `
