@@ -18,7 +18,7 @@ func newExport(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export schroot",
 		Short: "Turn chroots into the configuration of another program",
-		Args:  cobra.NoArgs,
+		Args:  subcommand,
 		RunE: func(*cobra.Command, []string) error {
 			return usagef("for what is to be exported? Try coppice export schroot")
 		},

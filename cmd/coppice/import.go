@@ -22,7 +22,7 @@ func newImport(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import schroot",
 		Short: "Turn the configuration of another program into manifests",
-		Args:  cobra.NoArgs,
+		Args:  subcommand,
 		RunE: func(*cobra.Command, []string) error {
 			return usagef("what is to be imported? Try coppice import schroot")
 		},
@@ -52,7 +52,12 @@ was killed. With --idle-timeout those of the imported chroots end when nobody wa
 inside for that long.`,
 		Example: `  coppice import schroot | less
   coppice import schroot -o /etc/coppice/manifests.d`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("one folder at a time, please: %s takes no %q after %q", cmd.CommandPath(), args[1], args[0])
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			folder := schrootFolder
 			if len(args) > 0 {

@@ -73,8 +73,11 @@ func (c *cli) exitCode(err error) int {
 		return coded.code
 	}
 	fmt.Fprintln(c.errOut, "coppice: "+strings.TrimSpace(fault.Known(err).Error()))
-	if is {
+	switch {
+	case is:
 		return coded.code
+	case !c.began:
+		return exitUsage
 	}
 	return exitFailure
 }

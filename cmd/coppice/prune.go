@@ -31,7 +31,7 @@ give --confirm, and they go.
 The exit code is 0 if none are kept any more, 1 if there are some.`,
 		Example: `  coppice prune             list them
   coppice prune --confirm   let them go`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			held, err := c.held()
 			if err != nil {

@@ -24,6 +24,8 @@ type cli struct {
 	out    io.Writer
 	errOut io.Writer
 	runDir string
+	// began is set when a command has got as far as its own work.
+	began bool
 	// read holds what was read of watched folders, by path: one file may hold
 	// thousands of objects.
 	read map[string][]spec.Document
@@ -54,14 +56,10 @@ by hand; it is the same thing.`,
 		Version:       version.Number(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A word that is no command is a mistake worth an answer, not the help.
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return usagef("there is no command %q%s", args[0], didYouMean(cmd.SuggestionsFor(args[0])))
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          subcommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// What is wrong before a command begins is wrong with how it was called.
+		PersistentPreRun: func(*cobra.Command, []string) { c.began = true },
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("coppice {{.Version}}\n")
@@ -85,7 +83,56 @@ by hand; it is the same thing.`,
 	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWhy(c), newEvents(c), newPs(c), newWait(c), newExplain(c))
 	add(groupUse, newExec(c), newShell(c), newRun(c), newBegin(c), newSave(c), newEnd(c), newCp(c))
 	root.AddCommand(newDoctor(c), newVersion(c))
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" { // cobra's own
+			cmd.Args, cmd.RunE = subcommand, func(*cobra.Command, []string) error {
+				return usagef("for which shell? Try coppice completion bash")
+			}
+			for _, shell := range cmd.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
 	return root
+}
+
+// newHelp is cobra's own, but for what it makes of a word that is no command: that is a
+// mistake, as it is everywhere.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Say what a command is for, and what it takes",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var words []string
+			if of, _, err := cmd.Root().Find(args); err == nil {
+				for _, below := range of.Commands() {
+					if below.IsAvailableCommand() {
+						words = append(words, below.Name()+"\t"+below.Short)
+					}
+				}
+			}
+			return words, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 && of.HasSubCommands() {
+				return subcommand(of, rest)
+			}
+			of.InitDefaultHelpFlag() // so that it is among the flags
+			return of.Help()
+		},
+	}
+}
+
+// subcommand refuses a word that is no command below this one: it is a mistake worth an
+// answer, not the help.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("there is no command %q%s", strings.Join(append(strings.Fields(cmd.CommandPath())[1:], args[0]), " "), didYouMean(cmd, args[0]))
 }
 
 // The groups that the commands are listed in.
@@ -96,9 +143,10 @@ const (
 )
 
 // didYouMean returns a clause that offers what was perhaps meant.
-func didYouMean(names []string) string {
+func didYouMean(cmd *cobra.Command, word string) string {
+	names := cmd.SuggestionsFor(word)
 	if len(names) == 0 {
-		return "; see coppice --help"
+		return "; see " + cmd.CommandPath() + " --help"
 	}
 	return fmt.Sprintf("; did you mean %s?", strings.Join(names, " or "))
 }
