@@ -2,19 +2,18 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -47,7 +46,7 @@ func newDescribe(c *cli) *cobra.Command {
 				if i > 0 {
 					fmt.Fprintln(c.out)
 				}
-				describe(c.out, file, time.Now())
+				describe(c.output(), file, time.Now())
 			}
 			if gone := c.controllerGone(); gone != "" {
 				fmt.Fprintln(c.errOut, "\nNote: "+gone)
@@ -60,23 +59,22 @@ func newDescribe(c *cli) *cobra.Command {
 }
 
 // describe prints an object for people.
-func describe(to io.Writer, f status.File, now time.Time) {
+func describe(to terminal.Output, f status.File, now time.Time) {
 	s := f.Status
-	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-	field := func(name, value string) {
+	var fields [][]terminal.Cell
+	styled := func(name, value string, style terminal.Style) {
 		if value != "" {
-			fmt.Fprintf(w, "%s:\t%s\n", name, value)
+			fields = append(fields, []terminal.Cell{{Text: name + ":"}, {Text: value, Style: style}})
 		}
 	}
+	field := func(name, value string) { styled(name, value, terminal.Plain) }
 	field("Name", f.Metadata.Name)
 	field("Kind", f.Kind)
-	for i, key := range slices.Sorted(maps.Keys(f.Metadata.Labels)) {
-		name := ""
-		if i == 0 {
-			name = "Labels:"
-		}
-		fmt.Fprintf(w, "%s\t%s=%s\n", name, key, f.Metadata.Labels[key])
+	var labels []string
+	for _, key := range slices.Sorted(maps.Keys(f.Metadata.Labels)) {
+		labels = append(labels, key+"="+f.Metadata.Labels[key])
 	}
+	field("Labels", strings.Join(labels, "\n"))
 	field("UID", f.Metadata.UID)
 	field("Manifest", place(s.Source))
 	if s.Source != nil {
@@ -86,7 +84,7 @@ func describe(to io.Writer, f status.File, now time.Time) {
 		field("Holds", holds(*s.Folder))
 	}
 	field("Generation", generation(f))
-	field("Phase", string(s.Phase))
+	styled("Phase", string(s.Phase), styleOf(s))
 	field("Owner", s.Owner)
 	field("Chroot", s.Chroot)
 	field("Profile", s.Profile)
@@ -106,37 +104,40 @@ func describe(to io.Writer, f status.File, now time.Time) {
 	}
 	field("Next retry", moment(s.NextRetry, now))
 	field("Sessions", strings.Join(s.Sessions, ", "))
-	_ = w.Flush()
-	describeConditions(to, s.Conditions, now)
+	table := terminal.Table{Out: to, Gap: 2, Fit: terminal.Wrapping}
+	_ = table.Print(fields...)
+	describeConditions(to, s, now)
 	describeObjects(to, s.Objects)
 	describeLeases(to, s.Leases, now)
 	describeProblems(to, s.Problems)
 	describeEvents(to, s.Events, now)
 }
 
-func describeConditions(to io.Writer, conditions []metav1.Condition, now time.Time) {
-	rows := [][]string{{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}}
-	for _, c := range conditions {
-		rows = append(rows, []string{c.Type, string(c.Status), c.Reason, age(&c.LastTransitionTime, now), c.Message})
+func describeConditions(to terminal.Output, s status.Status, now time.Time) {
+	rows := [][]terminal.Cell{terminal.Cells("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE")}
+	for _, c := range s.Conditions {
+		row := terminal.Cells(c.Type, string(c.Status), c.Reason, age(&c.LastTransitionTime, now), c.Message)
+		row[1].Style = styleOfCondition(c, styleOf(s))
+		rows = append(rows, row)
 	}
 	section(to, "Conditions", rows)
 }
 
-func describeObjects(to io.Writer, objects []status.Object) {
-	rows := [][]string{{"ADDRESS", "KIND", "NAME", ""}}
+func describeObjects(to terminal.Output, objects []status.Object) {
+	rows := [][]terminal.Cell{terminal.Cells("ADDRESS", "KIND", "NAME", "")}
 	for _, o := range objects {
 		address := o.Address
 		if o.Owner != "" {
 			address = o.Owner + ":" + address
 		}
-		remark := o.Note
+		remark := terminal.Cell{Text: o.Note}
 		if o.Limit > 0 {
-			remark = filled(o)
+			remark.Text = filled(o)
 		}
 		if o.Problem != "" {
-			remark = "! " + o.Problem
+			remark = terminal.Cell{Text: "! " + o.Problem, Style: terminal.Bad}
 		}
-		rows = append(rows, []string{address, o.Kind, o.Name, remark})
+		rows = append(rows, append(terminal.Cells(address, o.Kind, o.Name), remark))
 	}
 	section(to, "Objects", rows)
 }
@@ -146,53 +147,56 @@ func filled(o status.Object) string {
 	return fmt.Sprintf("%s of %s used (%d%%)", inUnits(o.Used), inUnits(o.Limit), int(float64(o.Used)/float64(o.Limit)*100))
 }
 
-func describeLeases(to io.Writer, leases []status.Lease, now time.Time) {
-	rows := [][]string{{"PID", "USER", "FOR", "COMMAND"}}
+func describeLeases(to terminal.Output, leases []status.Lease, now time.Time) {
+	rows := [][]terminal.Cell{terminal.Cells("PID", "USER", "FOR", "COMMAND")}
 	for _, l := range leases {
-		rows = append(rows, []string{strconv.Itoa(l.PID), l.User, age(&l.Since, now), l.Command})
+		rows = append(rows, terminal.Cells(strconv.Itoa(l.PID), l.User, age(&l.Since, now), l.Command))
 	}
 	section(to, "Inside", rows)
 }
 
-func describeProblems(to io.Writer, problems []string) {
+func describeProblems(to terminal.Output, problems []string) {
 	if len(problems) == 0 {
 		return
 	}
-	fmt.Fprintln(to, "Problems:")
+	heading(to, "Problems")
 	for _, p := range problems {
 		fmt.Fprintln(to, "  "+strings.ReplaceAll(p, "\n", "\n    "))
 	}
 }
 
-func describeEvents(to io.Writer, events []status.Event, now time.Time) {
-	rows := [][]string{{"AGE", "TYPE", "REASON", "MESSAGE"}}
+func describeEvents(to terminal.Output, events []status.Event, now time.Time) {
+	rows := [][]terminal.Cell{terminal.Cells("AGE", "TYPE", "REASON", "MESSAGE")}
 	for _, e := range events {
 		when := age(&e.Time, now)
 		if e.Count > 1 {
 			when += fmt.Sprintf(" (%d times)", e.Count)
 		}
-		rows = append(rows, []string{when, e.Type, e.Reason, e.Message})
+		row := terminal.Cells(when, e.Type, e.Reason, e.Message)
+		row[1].Style = styleOfEvent(e.Type)
+		rows = append(rows, row)
 	}
 	section(to, "Events", rows)
 }
 
 // section prints rows below a heading, the first row being the columns' names.
 // A text of several lines goes on below where it began.
-func section(to io.Writer, heading string, rows [][]string) {
+func section(to terminal.Output, name string, rows [][]terminal.Cell) {
 	if len(rows) < 2 {
 		return
 	}
-	fmt.Fprintln(to, heading+":")
-	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
+	heading(to, name)
 	for _, row := range rows {
-		last := strings.Split(strings.TrimRight(row[len(row)-1], "\n"), "\n")
-		head := "  " + strings.Join(row[:len(row)-1], "\t") + "\t"
-		fmt.Fprintln(w, strings.TrimRight(head+last[0], " "))
-		for _, line := range last[1:] {
-			fmt.Fprintln(w, "  "+strings.Repeat("\t", len(row)-1)+"  "+line)
-		}
+		last := &row[len(row)-1]
+		last.Text = strings.ReplaceAll(strings.TrimRight(last.Text, "\n"), "\n", "\n  ")
 	}
-	_ = w.Flush()
+	table := terminal.Table{Out: to, Indent: "  ", Gap: 2, Fit: terminal.Wrapping}
+	_ = table.Print(rows...)
+}
+
+// heading begins a section.
+func heading(to terminal.Output, name string) {
+	fmt.Fprintln(to, to.Paint(terminal.Strong, name+":"))
 }
 
 // holds says what is known of a watched folder.

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/manifests"
 	"coppice.dev/spec"
 )
@@ -66,13 +68,14 @@ func (c *cli) diff(from inputFlags) (differ bool, err error) {
 	if _, err := os.Stat(c.layout().Status()); err != nil {
 		return false, c.absent() // nobody knows what is there
 	}
+	out := c.output()
 	for _, o := range list {
 		text, err := c.difference(o)
 		if err != nil {
 			return false, err
 		}
 		differ = differ || text != ""
-		fmt.Fprint(c.out, text)
+		fmt.Fprint(out, painted(out.Screen, text))
 	}
 	return differ, nil
 }
@@ -95,6 +98,28 @@ func (c *cli) difference(o spec.Object) (string, error) {
 		return "", err
 	}
 	return udiff.Unified(ref.String()+"\t"+from, ref.String()+"\tas asked for", before, after), nil
+}
+
+// painted is a unified diff with what is added and removed in colours.
+func painted(screen terminal.Screen, diff string) string {
+	var text strings.Builder
+	head := true
+	for line := range strings.Lines(diff) {
+		line, style := strings.TrimSuffix(line, "\n"), terminal.Plain
+		head = head && !strings.HasPrefix(line, "@@")
+		switch {
+		case head:
+			style = terminal.Strong
+		case strings.HasPrefix(line, "+"):
+			style = terminal.Good
+		case strings.HasPrefix(line, "-"):
+			style = terminal.Bad
+		case strings.HasPrefix(line, "@@"):
+			style = terminal.Held
+		}
+		text.WriteString(screen.Paint(style, line) + "\n")
+	}
+	return text.String()
 }
 
 // text is an object as it is written in a manifest.

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/presence"
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/reconcile/kernel/survey"
 	"coppice.dev/reconcile/layout"
@@ -51,7 +51,7 @@ needs. The exit code is 1 if there is a problem.`,
 				}
 				fmt.Fprintln(c.out, string(text))
 			} else {
-				printFindings(c.out, findings)
+				printFindings(c.output(), findings)
 			}
 			for _, f := range findings {
 				if f.Level == survey.Bad {
@@ -110,18 +110,28 @@ func (c *cli) daemonFindings(facts presence.Facts, running bool, err error) []su
 }
 
 // printFindings prints what was found, an area at a time, and the sum of it.
-func printFindings(w io.Writer, findings []survey.Finding) {
+func printFindings(out terminal.Output, findings []survey.Finding) {
+	const indent = 30 // where what was found stands
+	styles := map[survey.Level]terminal.Style{survey.Good: terminal.Good, survey.Worth: terminal.Waiting, survey.Bad: terminal.Bad}
 	area, sum := "", map[survey.Level]int{}
 	for _, f := range findings {
 		if f.Area != area {
 			area = f.Area
-			fmt.Fprintf(w, "%s\n", area)
+			fmt.Fprintln(out, out.Paint(terminal.Strong, area))
 		}
 		sum[f.Level]++
-		fmt.Fprintf(w, "  %-8s %-18s %s\n", f.Level, f.What, f.Found)
-		if f.Advice != "" {
-			fmt.Fprintf(w, "%30s%s\n", "", strings.ReplaceAll(f.Advice, "\n", "\n"+strings.Repeat(" ", 30)))
+		level := fmt.Sprintf("%-8s", f.Level)
+		fmt.Fprintf(out, "  %s %-18s %s\n", out.Paint(styles[f.Level], level), f.What, f.Found)
+		if f.Advice == "" {
+			continue
+		}
+		lines := strings.Split(f.Advice, "\n")
+		if room := out.Columns - indent; room >= indent {
+			lines = terminal.Wrap(f.Advice, room)
+		}
+		for _, line := range lines {
+			fmt.Fprintln(out, strings.Repeat(" ", indent)+line)
 		}
 	}
-	fmt.Fprintf(w, "\n%s, %s, %d as they should be.\n", count(sum[survey.Bad], "problem"), count(sum[survey.Worth], "note"), sum[survey.Good])
+	fmt.Fprintf(out, "\n%s, %s, %d as they should be.\n", count(sum[survey.Bad], "problem"), count(sum[survey.Worth], "note"), sum[survey.Good])
 }

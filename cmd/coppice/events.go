@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/printers"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -20,6 +20,7 @@ type eventsOptions struct {
 	types     []string
 	watch     bool
 	noHeaders bool
+	table     *terminal.Table
 	selection selection
 	// refs are the objects that are named; none for all of kinds.
 	refs  []reference
@@ -45,18 +46,22 @@ an object is known as long as the object is, the last 20 things of each.`,
 		},
 	}
 	o.selection.flag(cmd, "events of objects")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "table", strings.Join(eventsOutputs, ", ")+"; wide cuts no message")
 	cmd.Flags().StringSliceVar(&o.types, "types", nil, "only those: Normal, Warning")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "go on and print what happens")
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "leave out the line with the columns' names")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(eventsOutputs, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("types", cobra.FixedCompletions([]string{status.EventNormal, status.EventWarning}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
+// eventsOutputs are the words for -o of events.
+var eventsOutputs = []string{"table", "wide", "json", "yaml"}
+
 // parse reads what was given.
 func (o *eventsOptions) parse(args []string) (err error) {
-	if !slices.Contains([]string{"table", "json", "yaml"}, o.output) {
-		return usagef("-o %s: want table, json or yaml", o.output)
+	if !slices.Contains(eventsOutputs, o.output) {
+		return usagef("-o %s: want one of %s", o.output, strings.Join(eventsOutputs, ", "))
 	}
 	for i, word := range o.types {
 		at := slices.IndexFunc([]string{status.EventNormal, status.EventWarning}, func(known string) bool { return strings.EqualFold(known, word) })
@@ -122,6 +127,10 @@ func (o *eventsOptions) of(f status.File) (list []happening) {
 }
 
 func (c *cli) events(ctx context.Context, o eventsOptions) error {
+	o.table = newTable(c.output())
+	if o.output == "wide" {
+		o.table.Fit = terminal.Whole
+	}
 	known := map[involved][]happening{}
 	var list []happening
 	for _, ref := range o.refs {
@@ -196,7 +205,7 @@ func (h happening) is(other happening) bool {
 // printEvents prints events in the order in which they happened.
 func (c *cli) printEvents(list []happening, o eventsOptions) error {
 	slices.SortStableFunc(list, func(a, b happening) int { return a.LastSeen.Compare(b.LastSeen.Time) })
-	if o.output != "table" {
+	if o.output != "table" && o.output != "wide" {
 		return c.encodeEvents(list, o)
 	}
 	if len(list) == 0 {
@@ -205,9 +214,9 @@ func (c *cli) printEvents(list []happening, o eventsOptions) error {
 		}
 		return nil
 	}
-	w := printers.GetNewTabWriter(c.out)
+	var rows [][]terminal.Cell
 	if !o.noHeaders {
-		fmt.Fprintln(w, "LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE")
+		rows = append(rows, terminal.Cells("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"))
 	}
 	now := time.Now()
 	for _, h := range list {
@@ -215,11 +224,12 @@ func (c *cli) printEvents(list []happening, o eventsOptions) error {
 		if h.Count > 1 {
 			when += fmt.Sprintf(" (x%d)", h.Count)
 		}
-		object := reference{nounOf(h.Object.Kind), h.Object.Name}
-		message := strings.ReplaceAll(strings.TrimSpace(h.Message), "\n", "; ")
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", when, h.Type, h.Reason, object, printers.EscapeTerminal(message))
+		row := terminal.Cells(when, h.Type, h.Reason, reference{nounOf(h.Object.Kind), h.Object.Name}.String(),
+			strings.ReplaceAll(strings.TrimSpace(h.Message), "\n", "; "))
+		row[1].Style = styleOfEvent(h.Type)
+		rows = append(rows, row)
 	}
-	return w.Flush()
+	return o.table.Print(rows...)
 }
 
 // encodeEvents prints them for machines: in one list, or while watching one by one.

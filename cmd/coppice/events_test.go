@@ -65,7 +65,7 @@ LAST SEEN   TYPE     REASON    OBJECT      MESSAGE
 	}
 	for args, says := range map[string]string{
 		"events session/z": `there is no session "z"`, "events pods": "there is no kind", "events --types=Bad": "want Normal or Warning",
-		"events -o wide": "want table, json or yaml", "events session/a -l team=x": "not both", "events -l a=(": "-l",
+		"events -o name": "want one of table, wide, json, yaml", "events session/a -l team=x": "not both", "events -l a=(": "-l",
 	} {
 		out, errOut, code := h.call("", strings.Fields(args)...)
 		if code == 0 || !strings.Contains(out+errOut, says) {

@@ -2,18 +2,21 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/controller/socket/wire"
 )
 
 // signs are how people are told what a step does.
 var signs = map[string]string{wire.OperationCreate: "+", wire.OperationAmend: "~", wire.OperationDestroy: "-", wire.OperationHold: "!"}
 
+var styleOfStep = map[string]terminal.Style{
+	wire.OperationCreate: terminal.Good, wire.OperationAmend: terminal.Waiting, wire.OperationDestroy: terminal.Bad, wire.OperationHold: terminal.Held,
+}
+
 // printForecasts prints what would be done, session by session, and the sum of it.
-func printForecasts(w io.Writer, list []wire.Forecast) {
+func printForecasts(w terminal.Output, list []wire.Forecast) {
 	idle := true
 	for _, f := range list {
 		idle = idle && f.Outcome == wire.OutcomeUnchanged
@@ -28,13 +31,12 @@ func printForecasts(w io.Writer, list []wire.Forecast) {
 	fmt.Fprintln(w, sumOf(list)+" Nothing was done.")
 }
 
-func printForecast(to io.Writer, f wire.Forecast) {
-	fmt.Fprintf(to, "session/%s %s\n", f.Session, intent(f))
+func printForecast(to terminal.Output, f wire.Forecast) {
+	fmt.Fprintf(to, "%s %s\n", to.Paint(terminal.Strong, "session/"+f.Session), intent(f))
 	for _, remark := range remarks(f) {
 		fmt.Fprintln(to, "    "+remark)
 	}
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
+	var rows [][]terminal.Cell
 	said := map[string]bool{} // what is made in place of another is for the same reason
 	for _, s := range f.Steps {
 		where, why := s.Address, because(f, s)
@@ -45,12 +47,12 @@ func printForecast(to io.Writer, f wire.Forecast) {
 			why = ""
 		}
 		said[where+why] = true
-		fmt.Fprintf(w, "  %s %s\t%s\t%s\n", signs[s.Operation], where, s.Name, why)
+		row := terminal.Cells(signs[s.Operation]+" "+where, s.Name, why)
+		row[0].Style = styleOfStep[s.Operation]
+		rows = append(rows, row)
 	}
-	_ = w.Flush()
-	for line := range strings.Lines(table.String()) {
-		fmt.Fprintln(to, strings.TrimRight(line, " \n"))
-	}
+	table := terminal.Table{Out: to, Indent: "  ", Gap: 2, Fit: terminal.Wrapping}
+	_ = table.Print(rows...)
 	fmt.Fprintln(to)
 }
 

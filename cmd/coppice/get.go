@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -24,6 +25,7 @@ type getOptions struct {
 	watch     bool
 	noHeaders bool
 	selection selection
+	table     *terminal.Table
 	template  template // nil unless output says itself what is printed
 }
 
@@ -66,6 +68,7 @@ func newGet(c *cli) *cobra.Command {
 }
 
 func (c *cli) get(ctx context.Context, args []string, o getOptions) error {
+	o.table = newTable(c.output())
 	refs, err := parseReferences(args)
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (c *cli) print(n noun, files []status.File, single bool, o getOptions) erro
 		fmt.Fprintf(c.errOut, "No %s found.\n", n.plural)
 		return nil
 	}
-	return printTable(c.out, n, files, tableOptions{wide: o.output == "wide", noHeaders: o.noHeaders, now: time.Now()})
+	return printTable(o.table, n, files, tableOptions{wide: o.output == "wide", noHeaders: o.noHeaders, now: time.Now()})
 }
 
 // follow prints each change of the objects until the context is done.
@@ -164,7 +167,7 @@ func (c *cli) follow(ctx context.Context, n noun, names []string, printed []stat
 		case !was && (change.File == nil && o.selection.given() || change.File != nil && !o.selection.takes(change.File.Metadata.Labels)):
 			continue
 		case change.File == nil:
-			last.Status = status.Status{Phase: "Gone"}
+			last.Status = status.Status{Phase: phaseGone}
 			delete(known, change.Name)
 			if o.output == "json" || o.output == "yaml" {
 				continue

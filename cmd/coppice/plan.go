@@ -52,7 +52,7 @@ left undone or cannot be done, 2 if that cannot be told.`,
 				return cannotTell(c.explain(err))
 			}
 			if o.output == "text" {
-				printForecasts(c.out, list)
+				printForecasts(c.output(), list)
 			} else if err := encode(c.out, wire.Forecasts{Items: list}, o.output, false); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/controller/socket/wire"
 )
 
@@ -122,7 +123,7 @@ Sessions: 1 to make, 1 that cannot be told of. Objects: 3 to make. Nothing was d
 			list = append(list, all[name])
 		}
 		var out strings.Builder
-		printForecasts(&out, list)
+		printForecasts(terminal.Output{Writer: &out}, list)
 		check(t, out.String(), row.want)
 		if code := planCode(list); code != row.code {
 			t.Errorf("%s: exit code %d, want %d", row.names, code, row.code)

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"coppice.dev/cmd/internal/branches"
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
@@ -55,14 +56,14 @@ func TestTable(t *testing.T) {
 	failed := session("c", status.Failed, "False", "SourceMissing", strings.Repeat("x", 80)+"\nand more")
 	var out strings.Builder
 	files := []status.File{session("a", status.Ready, "True", "Converged", "9 objects"), busy, failed}
-	if err := printTable(&out, nounOf(spec.KindSession), files, tableOptions{now: now}); err != nil {
+	if err := printTable(newTable(terminal.Output{Writer: &out}), nounOf(spec.KindSession), files, tableOptions{now: now}); err != nil {
 		t.Fatal(err)
 	}
 	check(t, out.String(), `
 NAME   PHASE          READY   CHROOT     AGE   MESSAGE
 a      Ready          True    bookworm   5m
 b      Provisioning   False   bookworm   5m    create 2-layer/tree, 30%
-c      Failed         False   bookworm   5m    SourceMissing: `+strings.Repeat("x", 56)+"…\n")
+c      Failed         False   bookworm   5m    SourceMissing: `+strings.Repeat("x", 80)+" …\n")
 }
 
 func TestTree(t *testing.T) {
@@ -80,7 +81,7 @@ func TestTree(t *testing.T) {
 	other := session("b", status.Ready, "True", "Converged", "")
 	other.Status.Objects = f.Status.Objects[:1]
 	var out strings.Builder
-	printTree(&out, f, branches.Of(f, branches.Sharers([]status.File{f, other}, "a")))
+	printTree(terminal.Output{Writer: &out}, f, branches.Of(f, branches.Sharers([]status.File{f, other}, "a")))
 	check(t, out.String(), `
 session/a  Ready
 ├─ base/bc1b  shared with b
@@ -103,7 +104,7 @@ func TestDescribe(t *testing.T) {
 	f.Status.Source = &status.Source{Manifest: "/no/such.yaml", Document: 2, Line: 9}
 	f.Status.Events = []status.Event{{Time: *ago(time.Minute), Type: "Warning", Reason: "HookFailed", Message: "warm", Count: 3}}
 	var out strings.Builder
-	describe(&out, f, now)
+	describe(terminal.Output{Writer: &out}, f, now)
 	for _, part := range []string{
 		"Labels:      team=x\n", "/no/such.yaml:9 (document 2) (not there now)\n", "(in 12s)\n",
 		"HookFailed  60s    run hook warm: exit status 3\n", "it is sad\n", "60s (3 times)  Warning  HookFailed  warm\n",

@@ -44,7 +44,7 @@ The exit code is 0 if none are kept any more, 1 if there are some.`,
 			if confirm {
 				return c.prune(cmd.Context(), held, wait, timeout)
 			}
-			if err := printTable(c.out, nounOf(spec.KindSession), held, tableOptions{wide: true, now: time.Now()}); err != nil {
+			if err := printTable(newTable(c.output()), nounOf(spec.KindSession), held, tableOptions{wide: true, now: time.Now()}); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.errOut, "\n%s without a manifest. Put the files back, or let them go with: coppice prune --confirm\n", kept(len(held)))

@@ -9,10 +9,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/cli-runtime/pkg/printers"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -88,17 +86,15 @@ func (c *cli) printOccupants(list []occupant, output string, noHeaders bool) err
 		fmt.Fprintln(c.errOut, "Nobody is inside.")
 		return nil
 	}
-	table := &metav1.Table{}
-	for _, name := range []string{"Session", "PID", "User", "Since", "Command"} {
-		table.ColumnDefinitions = append(table.ColumnDefinitions, metav1.TableColumnDefinition{Name: name, Type: "string"})
+	var rows [][]terminal.Cell
+	if !noHeaders {
+		rows = append(rows, terminal.Cells("SESSION", "PID", "USER", "SINCE", "COMMAND"))
 	}
 	now := time.Now()
 	for _, o := range list {
-		table.Rows = append(table.Rows, metav1.TableRow{Object: runtime.RawExtension{}, Cells: []any{
-			o.Session, strconv.Itoa(o.PID), orDash(printable(o.User)), age(&o.Since, now), orDash(printable(o.Command)),
-		}})
+		rows = append(rows, terminal.Cells(o.Session, strconv.Itoa(o.PID), orDash(printable(o.User)), age(&o.Since, now), orDash(printable(o.Command))))
 	}
-	return printers.NewTablePrinter(printers.PrintOptions{NoHeaders: noHeaders}).PrintObj(table, c.out)
+	return newTable(c.output()).Print(rows...)
 }
 
 // printable makes what those inside may have chosen harmless to a terminal.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/layout"
@@ -24,6 +25,8 @@ type cli struct {
 	out    io.Writer
 	errOut io.Writer
 	runDir string
+	// colours says when there are some.
+	colours terminal.When
 	// began is set when a command has got as far as its own work.
 	began bool
 	// read holds what was read of watched folders, by path: one file may hold
@@ -38,7 +41,12 @@ type cli struct {
 // layout names the paths below the run-time folder.
 func (c *cli) layout() layout.Layout { return layout.Layout{Run: c.runDir} }
 
+// output is where what was asked for is printed, and errors where the rest goes.
+func (c *cli) output() terminal.Output { return terminal.To(c.out, c.colours) }
+func (c *cli) errors() terminal.Output { return terminal.To(c.errOut, c.colours) }
+
 func newRoot(c *cli) *cobra.Command {
+	c.colours = terminal.Auto
 	root := &cobra.Command{
 		Use:   "coppice",
 		Short: "Sessions that grow from a root file system and leave nothing behind",
@@ -68,6 +76,8 @@ by hand; it is the same thing.`,
 	})
 	root.PersistentFlags().StringVar(&c.runDir, "run-dir", cmp.Or(os.Getenv("COPPICE_RUN_DIR"), defaultRunDir),
 		"the controller's run-time folder; or COPPICE_RUN_DIR")
+	root.PersistentFlags().Var(&c.colours, "color", "colours: "+strings.Join(terminal.Words, ", ")+"; auto is on a terminal, unless NO_COLOR is set")
+	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(terminal.Words, cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(
 		&cobra.Group{ID: groupAsk, Title: "Ask for sessions:"},
 		&cobra.Group{ID: groupLook, Title: "Look at them:"},

@@ -2,16 +2,15 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"k8s.io/cli-runtime/pkg/printers"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -44,7 +43,7 @@ var (
 	columnSessions = column{"Sessions", false, func(f status.File, _ tableOptions) string {
 		return strconv.Itoa(len(f.Status.Sessions))
 	}}
-	columnMessage = column{"Message", false, func(f status.File, o tableOptions) string { return remark(f.Status, o) }}
+	columnMessage = column{"Message", false, func(f status.File, _ tableOptions) string { return remark(f.Status) }}
 )
 
 // columnsOf returns the columns of the table of a kind.
@@ -109,34 +108,42 @@ func revision(f status.File, whole bool) string {
 	return orDash(text)
 }
 
-// printTable prints the objects of one kind as a table.
-func printTable(w io.Writer, n noun, files []status.File, o tableOptions) error {
-	table := &metav1.Table{}
-	columns := columnsOf(n)
-	for _, c := range columns {
-		definition := metav1.TableColumnDefinition{Name: c.name, Type: "string"}
-		if c.wide {
-			definition.Priority = 1
-		}
-		table.ColumnDefinitions = append(table.ColumnDefinitions, definition)
-	}
-	for _, f := range files {
-		row := metav1.TableRow{Object: runtime.RawExtension{}}
-		for _, c := range columns {
-			row.Cells = append(row.Cells, c.cell(f, o))
-		}
-		table.Rows = append(table.Rows, row)
-	}
-	printer := printers.NewTablePrinter(printers.PrintOptions{Wide: o.wide, NoHeaders: o.noHeaders})
-	return printer.PrintObj(table, w)
+// newTable returns a table as kubectl prints them.
+func newTable(out terminal.Output) *terminal.Table {
+	return &terminal.Table{Out: out, Gap: 3, Least: 6}
 }
 
-// longestRemark keeps a row on one line of most terminals.
-const longestRemark = 72
+// printTable prints the objects of one kind as rows of a table.
+func printTable(table *terminal.Table, n noun, files []status.File, o tableOptions) error {
+	var names []string
+	columns := slices.DeleteFunc(columnsOf(n), func(c column) bool { return c.wide && !o.wide })
+	for _, c := range columns {
+		names = append(names, strings.ToUpper(c.name))
+	}
+	var rows [][]terminal.Cell
+	if !o.noHeaders {
+		rows = append(rows, terminal.Cells(names...))
+	}
+	for _, f := range files {
+		var row []terminal.Cell
+		for _, c := range columns {
+			cell := terminal.Cell{Text: c.cell(f, o)}
+			if c.name == columnPhase.name || c.name == columnReady.name {
+				cell.Style = styleOf(f.Status)
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	if o.wide {
+		table.Fit = terminal.Whole
+	}
+	return table.Print(rows...)
+}
 
 // remark is what is worth saying about an object in a table: what is being done
 // to it, or what is wrong. All being well, it says nothing.
-func remark(s status.Status, o tableOptions) string {
+func remark(s status.Status) string {
 	text := ""
 	switch {
 	case s.Step != nil && s.Phase != status.Ready && s.Phase != status.Failed:
@@ -155,9 +162,7 @@ func remark(s status.Status, o tableOptions) string {
 		text = condition(s, status.ConditionUpToDate).Message
 	}
 	text, _, more := strings.Cut(text, "\n")
-	if runes := []rune(text); !o.wide && len(runes) > longestRemark {
-		return string(runes[:longestRemark-1]) + "…"
-	} else if more {
+	if more {
 		return text + " …"
 	}
 	return text

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/branches"
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
@@ -28,7 +29,7 @@ func newTree(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			printTree(c.out, file, branches.Of(file, branches.Sharers(all, ref.name)))
+			printTree(c.output(), file, branches.Of(file, branches.Sharers(all, ref.name)))
 			return nil
 		},
 	}
@@ -59,8 +60,8 @@ func line(label string, o status.Object) string {
 	return text
 }
 
-func printTree(w io.Writer, f status.File, list []*branches.Branch) {
-	fmt.Fprintf(w, "session/%s  %s\n", f.Metadata.Name, f.Status.Phase)
+func printTree(w terminal.Output, f status.File, list []*branches.Branch) {
+	fmt.Fprintf(w, "session/%s  %s\n", f.Metadata.Name, w.Paint(styleOf(f.Status), string(f.Status.Phase)))
 	printSubs(w, list, "")
 }
 

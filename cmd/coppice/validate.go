@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/spec"
 	"coppice.dev/status"
 )
@@ -133,8 +134,13 @@ func (f finding) String() string {
 
 // tellFindings tells people; what is good is only told when all is.
 func (c *cli) tellFindings(found findings) {
+	out := c.errors()
 	for _, f := range found.Problems {
-		fmt.Fprintln(c.errOut, f)
+		style := terminal.Bad
+		if f.Severity == severityWarning {
+			style = terminal.Waiting
+		}
+		fmt.Fprintln(out, out.Paint(style, f.String()))
 	}
 	if !found.Valid {
 		return

@@ -4,17 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -64,6 +62,8 @@ type answer struct {
 	Blockers []status.Blocker `json:"blockers,omitempty"`
 	// Do is what to do, one thing a line.
 	Do []string `json:"do,omitempty"`
+
+	style terminal.Style
 }
 
 // cause is one thing that is wrong.
@@ -91,7 +91,7 @@ func (c *cli) why(names []string, output string) error {
 		if i > 0 {
 			fmt.Fprintln(c.out)
 		}
-		a.print(c.out, width(), time.Now())
+		a.print(c.output(), time.Now())
 	}
 	if gone := c.controllerGone(); gone != "" {
 		fmt.Fprintln(c.errOut, "Note: "+gone)
@@ -106,7 +106,7 @@ func (c *cli) why(names []string, output string) error {
 // explain says why a session is as it is. It is a plain function of its status.
 func explain(f status.File, now time.Time) answer {
 	s := f.Status
-	a := answer{Session: f.Metadata.Name, Blockers: s.Blockers, Retry: s.NextRetry, Causes: causes(s)}
+	a := answer{Session: f.Metadata.Name, Blockers: s.Blockers, Retry: s.NextRetry, Causes: causes(s), style: styleOf(s)}
 	if s.Step != nil {
 		a.Doing = step(*s.Step, now)
 	}
@@ -232,9 +232,10 @@ func resumption(f status.File) string {
 	return "coppice resume " + f.Metadata.Name
 }
 
-// print tells the answer to a person whose terminal has that many columns.
-func (a answer) print(to io.Writer, columns int, now time.Time) {
-	fmt.Fprintf(to, "%s: %s\n", a.Session, a.Is)
+// print tells the answer to a person.
+func (a answer) print(to terminal.Output, now time.Time) {
+	columns := width(to.Screen)
+	fmt.Fprintf(to, "%s: %s\n", to.Paint(terminal.Strong, a.Session), to.Paint(a.style, a.Is))
 	for _, c := range a.Causes {
 		since := ""
 		if !c.Since.IsZero() {
@@ -246,20 +247,20 @@ func (a answer) print(to io.Writer, columns int, now time.Time) {
 		paragraph(to, columns, "  doing: ", a.Doing)
 	}
 	if len(a.Blockers) > 0 {
-		fmt.Fprintln(to, "in the way:")
-		w := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(w, "  PID\tUSER\tCOMMAND\tHOLDS\tFREED BY")
+		fmt.Fprintln(to, to.Paint(terminal.Strong, "in the way:"))
+		rows := [][]terminal.Cell{terminal.Cells("PID", "USER", "COMMAND", "HOLDS", "FREED BY")}
 		for _, b := range a.Blockers {
 			pid := "-"
 			if b.PID != 0 {
 				pid = strconv.Itoa(b.PID)
 			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", pid, orDash(b.User), orDash(b.Command), orDash(b.Path), b.Free)
+			rows = append(rows, terminal.Cells(pid, orDash(b.User), orDash(b.Command), orDash(b.Path), b.Free))
 		}
-		_ = w.Flush()
+		table := terminal.Table{Out: to, Indent: "  ", Gap: 2, Fit: terminal.Whole} // to be copied
+		_ = table.Print(rows...)
 	}
 	if len(a.Do) > 0 {
-		fmt.Fprintln(to, "what to do:")
+		fmt.Fprintln(to, to.Paint(terminal.Strong, "what to do:"))
 		for _, line := range a.Do {
 			paragraph(to, columns, "  ", line)
 		}
@@ -294,12 +295,11 @@ func paragraph(to io.Writer, columns int, first, text string) {
 	}
 }
 
-// width is how many columns the terminal has; 100 if there is none.
-func width() int {
+// width is how many columns text takes; 100 where there is no terminal.
+func width(screen terminal.Screen) int {
 	const usual, least = 100, 40
-	columns, _, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil || columns < least {
+	if screen.Columns < least {
 		return usual
 	}
-	return columns
+	return screen.Columns
 }

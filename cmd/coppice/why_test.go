@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/status"
 )
 
@@ -89,7 +90,7 @@ tried again: 2026-11-23 12:00:08 (in 8s)
 	} {
 		var out strings.Builder
 		file := status.File{Metadata: status.Metadata{Name: "s"}, Status: row.status}
-		explain(file, now).print(&out, 100, now)
+		explain(file, now).print(terminal.Output{Writer: &out}, now)
 		got := out.String()
 		if i := strings.Index(got, "tried again: "); i >= 0 { // in the local time of whoever runs this
 			got = got[:i] + "tried again: 2026-11-23 12:00:08" + got[i+len("tried again: 2026-11-23 12:00:08"):]

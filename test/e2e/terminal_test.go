@@ -21,6 +21,7 @@ type person struct {
 	master *os.File
 	tty    *os.File
 	cmd    *exec.Cmd
+	over   chan struct{} // closed when nothing more can be seen
 
 	mu   sync.Mutex
 	seen bytes.Buffer
@@ -33,7 +34,7 @@ func (h *host) sits(rows, columns uint16, who *syscall.Credential, args ...strin
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	must(h.t, err)
 	h.t.Cleanup(func() { master.Close() })
-	p := &person{h: h, master: master}
+	p := &person{h: h, master: master, over: make(chan struct{})}
 	number := 0
 	p.control(func(fd int) error {
 		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
@@ -53,6 +54,7 @@ func (h *host) sits(rows, columns uint16, who *syscall.Credential, args ...strin
 	must(h.t, p.cmd.Start())
 	h.t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it may have ended
 	go func() {
+		defer close(p.over)
 		buffer := make([]byte, 4096)
 		for {
 			n, err := master.Read(buffer)
