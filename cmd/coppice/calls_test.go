@@ -44,6 +44,7 @@ var wrongCalls = map[string][]string{
 	"schema":                {"a b", "pods", "folder", "-o yaml"},
 	"shell":                 {"", "a b", "chroot/"},
 	"suspend":               {"", "session/"},
+	"top":                   {"-o name", "--sort-by x", "--interval 1ms", "-n -1", "session/", "a -l a=b", "-l a=("},
 	"tree":                  {"", "a b"},
 	"validate":              {"", "-o yaml x.yaml", "nosuch.yaml"},
 	"version":               {"x"},

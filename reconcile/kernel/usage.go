@@ -2,12 +2,10 @@ package kernel
 
 import (
 	"context"
-	"io/fs"
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
+	"coppice.dev/reconcile/kernel/meter"
 	"coppice.dev/reconcile/object"
 )
 
@@ -39,34 +37,9 @@ func (k *Kernel) Trash() ([]string, int64) {
 	return names, size
 }
 
-// usage adds up what is below a path, on its own file system, and without a word
-// about what cannot be looked at: it is a figure for people. It ends with the context.
+// usage is a figure for people: what cannot be looked at counts nothing. It ends with the
+// context.
 func usage(ctx context.Context, path string) int64 {
-	var top unix.Stat_t
-	if unix.Lstat(path, &top) != nil {
-		return 0
-	}
-	var sum int64
-	linked := map[uint64]bool{}
-	_ = filepath.WalkDir(path, func(at string, e fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return fs.SkipAll
-		}
-		var st unix.Stat_t
-		if err != nil || unix.Lstat(at, &st) != nil {
-			return nil //nolint:nilerr // what is gone or cannot be read counts nothing
-		}
-		if st.Dev != top.Dev && e.IsDir() {
-			return fs.SkipDir
-		}
-		if st.Nlink > 1 && !e.IsDir() {
-			if linked[st.Ino] {
-				return nil
-			}
-			linked[st.Ino] = true
-		}
-		sum += st.Blocks * 512 // the unit of st_blocks, whatever the file system's is
-		return nil
-	})
-	return sum
+	size, _ := meter.Disk(ctx, path)
+	return size
 }

@@ -99,7 +99,9 @@ func (h *host) clean() {
 		groups, err := filepath.Glob("/sys/fs/cgroup/*/coppice-" + strings.TrimSpace(string(id)))
 		must(h.t, err)
 		for _, group := range groups {
-			_ = os.WriteFile(group+"/cgroup.kill", []byte("1"), 0) // those in it may have gone
+			_ = os.WriteFile(group+"/cgroup.kill", []byte("1"), 0) // those in it may have gone; version 1 has no such file
+		}
+		for _, group := range groups {
 			h.until("the cgroup is gone", func() bool { return removeGroups(group) == nil })
 		}
 	}
