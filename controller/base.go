@@ -163,13 +163,7 @@ func (c *Controller) Progress(id object.ID, done, total int64) {
 		return
 	}
 	if r := c.reports.find(sessionKey(id.Owner.Name)); r != nil {
-		r.mention(5*telling, func(f *status.File) {
-			if f.Status.Step != nil {
-				step := *f.Status.Step
-				step.Done, step.Total = done, total
-				f.Status.Step = &step
-			}
-		})
+		r.advance(done, total)
 	}
 }
 

@@ -247,8 +247,22 @@ func TestProgressIsToldToThoseWhoWait(t *testing.T) {
 		free := make(chan struct{})
 		r.world.change(func() { r.world.hangs[base.String()+" 2-layer/tree"] = free })
 		r.write("all.yaml", archive, session("a", "tar"), session("b", "tar"))
-		r.controller.Progress(object.ID{Owner: base, Address: "2-layer/tree"}, 512, 1024)
+		advance := func(done int64) {
+			r.controller.Progress(object.ID{Owner: base, Address: "2-layer/tree"}, done, 1024)
+		}
+		told := func(name string, done int64) {
+			t.Helper()
+			if step := r.session(name).Status.Step; step == nil || step.Done != done {
+				t.Errorf("%s: step %+v, want %d done", name, step, done)
+			}
+		}
 		r.wait(time.Second)
+		advance(512)
+		r.wait(time.Second / 2)
+		told("b", 512)
+		advance(600)
+		r.wait(time.Second / 4)
+		told("b", 512) // not each time
 		for _, name := range []string{"a", "b"} {
 			f := r.phase(name, status.Provisioning)
 			says(t, f, "Ready=False/WaitingForBase")
@@ -257,6 +271,9 @@ func TestProgressIsToldToThoseWhoWait(t *testing.T) {
 				t.Errorf("%s: step %+v", name, step)
 			}
 		}
+		advance(1024)
+		r.wait(time.Second / 4)
+		told("a", 1024) // but when all was read
 		r.wait(time.Minute)
 		says(t, r.session("a"), "Reconciling=True/Progressing", "2-layer/tree has been running for ")
 		close(free)

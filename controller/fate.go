@@ -99,10 +99,14 @@ func (c *claims) advanced(key string, done, total int64) (*status.Step, []string
 		return nil, nil
 	}
 	step := *b.step
+	if time.Since(step.Since.Time) < advancing {
+		return nil, nil // it may be over in a moment
+	}
 	step.Done, step.Total = done, total
 	b.step = &step
-	pause := max(500*time.Millisecond, time.Duration(len(b.waiting))*5*time.Millisecond)
-	if time.Since(b.told) < pause {
+	pause := max(advancing, time.Duration(len(b.waiting))*5*time.Millisecond)
+	whole := total > 0 && done >= total // what follows may take long, and tells nothing
+	if time.Since(b.told) < pause && !whole {
 		return nil, nil
 	}
 	b.told = time.Now()

@@ -17,6 +17,10 @@ import (
 // far something is.
 const telling = 100 * time.Millisecond
 
+// advancing is the shortest time between two writes of a status that only say how far a
+// step has come, and how long a step must take for that to be told.
+const advancing = time.Second
+
 // report is what is told of one object: its status file, its events and its
 // lines in the log. Its methods may be called from any goroutine.
 type report struct {
@@ -121,6 +125,21 @@ func (r *report) mention(pause time.Duration, change func(*status.File)) {
 			}
 		})
 	}
+}
+
+// advance says how far what is being done has come, in bytes.
+func (r *report) advance(done, total int64) {
+	step := r.now().Status.Step
+	if step == nil || time.Since(step.Since.Time) < advancing {
+		return
+	}
+	r.mention(advancing, func(f *status.File) {
+		if f.Status.Step != nil && f.Status.Step.Since.Equal(&step.Since) { // it goes on
+			now := *step
+			now.Done, now.Total = done, total
+			f.Status.Step = &now
+		}
+	})
 }
 
 // write needs the lock.

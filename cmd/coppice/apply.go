@@ -2,18 +2,21 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/manifests"
 	"coppice.dev/spec"
+	"coppice.dev/status"
 )
 
 // applyOptions say which of some manifests are meant, and where they belong.
@@ -22,6 +25,9 @@ type applyOptions struct {
 	prune     bool
 	dryRun    bool
 	selection selection
+	// wait waits until sessions are as asked for.
+	wait    bool
+	timeout time.Duration
 }
 
 // flags adds what apply and plan share.
@@ -64,7 +70,7 @@ func newApply(c *cli) *cobra.Command {
 	var from inputFlags
 	var o applyOptions
 	cmd := &cobra.Command{
-		Use:   "apply -f FILE|FOLDER|- [--prune -l LABELS] [--dry-run]",
+		Use:   "apply -f FILE|FOLDER|- [--prune -l LABELS] [--dry-run] [--wait]",
 		Short: "Ask for what manifests say",
 		Long: `Ask for what manifests say: put each object into a watched folder, as a file of
 its own. That is the controller's folder for what a reboot sweeps away, unless
@@ -77,7 +83,7 @@ label of their own on all that they apply. What people wrote, or changed since, 
   coppice apply -f build/ --to /etc/coppice/manifests.d
   kustomize build . | coppice apply -f - --prune -l team=a --dry-run`,
 		Args: onlyFiles,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(from.names) == 0 {
 				return usagef("what is to be applied? Name it with -f, or -f - for standard input")
 			}
@@ -88,12 +94,15 @@ label of their own on all that they apply. What people wrote, or changed since, 
 			if err != nil {
 				return err
 			}
-			return c.apply(list, o)
+			return c.apply(cmd.Context(), list, o)
 		},
 	}
 	from.flag(cmd, "")
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "only say what would be done")
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "wait until the sessions are ready, as they are asked for now")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", readyTimeout, "how long to wait for each")
+	c.quietFlag(cmd)
 	return cmd
 }
 
@@ -115,7 +124,7 @@ func (c *cli) folder(to string) (string, error) {
 }
 
 // apply drops each object into the folder, and takes away what is to be pruned.
-func (c *cli) apply(list []spec.Object, o applyOptions) error {
+func (c *cli) apply(ctx context.Context, list []spec.Object, o applyOptions) error {
 	folder, err := c.folder(o.to)
 	if err != nil {
 		return err
@@ -128,6 +137,8 @@ func (c *cli) apply(list []spec.Object, o applyOptions) error {
 			return err
 		}
 	}
+	// Sessions last: what they are grown from is there when they are heard of.
+	slices.SortStableFunc(list, func(a, b spec.Object) int { return rank(referenceTo(b)) - rank(referenceTo(a)) })
 	for _, object := range list {
 		did, err := drop(folder, object, o.dryRun)
 		if err != nil {
@@ -140,8 +151,37 @@ func (c *cli) apply(list []spec.Object, o applyOptions) error {
 			return err
 		}
 	}
+	if o.wait && !o.dryRun {
+		return c.applied(ctx, list, o)
+	}
 	if gone := c.controllerGone(); gone != "" {
 		fmt.Fprintln(c.errOut, "coppice: "+gone)
+	}
+	return nil
+}
+
+// applied waits until the sessions among objects are ready. One of whose new manifest
+// nobody has heard yet is ready as it was asked for before, which does not count.
+func (c *cli) applied(ctx context.Context, list []spec.Object, o applyOptions) error {
+	for _, object := range list {
+		if object.GetKind() != spec.KindSession {
+			continue
+		}
+		ref, hash := referenceTo(object), spec.Hash(object)
+		ready := goal{name: status.ConditionReady, ok: func(f *status.File) bool {
+			return f != nil && f.Status.SpecHash == hash && f.IsTrue(status.ConditionReady)
+		}}
+		heard := c.progress(ref, false)
+		err := c.waitFor(ctx, ref, ready, o.timeout, func(f *status.File) error {
+			if f == nil || f.Status.SpecHash != hash || f.Status.ObservedGeneration < f.Metadata.Generation {
+				return nil // what it tells is of before
+			}
+			return heard(f)
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "%s ready\n", ref)
 	}
 	return nil
 }

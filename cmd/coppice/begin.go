@@ -102,6 +102,7 @@ until the machine is shut down.`,
 	}
 	o.register(cmd.Flags())
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until the session is ready")
+	c.quietFlag(cmd)
 	return cmd
 }
 

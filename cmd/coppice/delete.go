@@ -66,6 +66,7 @@ touched; the command then says which file to remove.`,
 	pick.flag(cmd, "objects")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
+	c.quietFlag(cmd)
 	return cmd
 }
 

@@ -261,7 +261,7 @@ func moment(t *metav1.Time, now time.Time) string {
 
 // step says what is being done, for how long, and how far it is.
 func step(s status.Step, now time.Time) string {
-	text := strings.ToLower(s.Operation) + " " + s.Address + ", for " + age(&s.Since, now)
+	text := fmt.Sprintf("%s (%s), for ", activity(s), strings.TrimSpace(strings.ToLower(s.Operation)+" "+s.Address)) + age(&s.Since, now)
 	switch {
 	case s.Total > 0:
 		text += fmt.Sprintf(", %s of %s (%d%%)", inUnits(s.Done), inUnits(s.Total), s.Done*100/s.Total)

@@ -63,6 +63,7 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 	cmd.Flags().BoolVar(&discard, "discard", false, "end also those that have an archive open into which nothing was saved")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
+	c.quietFlag(cmd)
 	return cmd
 }
 

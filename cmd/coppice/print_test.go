@@ -62,7 +62,7 @@ func TestTable(t *testing.T) {
 	check(t, out.String(), `
 NAME   PHASE          READY   CHROOT     AGE   MESSAGE
 a      Ready          True    bookworm   5m
-b      Provisioning   False   bookworm   5m    create 2-layer/tree, 30%
+b      Provisioning   False   bookworm   5m    unpacking the archive, 30%
 c      Failed         False   bookworm   5m    SourceMissing: `+strings.Repeat("x", 80)+" …\n")
 }
 

@@ -54,6 +54,7 @@ The exit code is 0 if none are kept any more, 1 if there are some.`,
 	cmd.Flags().BoolVar(&confirm, "confirm", false, "let them go")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait until nothing is left of them")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each")
+	c.quietFlag(cmd)
 	return cmd
 }
 

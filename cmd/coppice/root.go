@@ -27,6 +27,8 @@ type cli struct {
 	runDir string
 	// colours says when there are some.
 	colours terminal.When
+	// quiet shows nothing while something is waited for.
+	quiet bool
 	// began is set when a command has got as far as its own work.
 	began bool
 	// read holds what was read of watched folders, by path: one file may hold

@@ -7,12 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"coppice.dev/controller/budget"
 	"coppice.dev/spec"
@@ -60,6 +58,7 @@ until it is ended, or for as long as --ttl and --idle-timeout say.`,
 	o.insideOptions.register(cmd.Flags())
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "keep the session when the command has ended")
 	cmd.Flags().BoolVar(&o.retain, "retain-on-failure", false, "keep the session if the command fails or coppice is killed, to look at it")
+	c.quietFlag(cmd)
 	return cmd
 }
 
@@ -124,12 +123,12 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// progress returns what tells people what is waited for, on a terminal, and ends
-// the wait when only they can help. That others are in the way is told anywhere,
-// for it may take long; who is hasty does not wait for them.
+// progress returns what ends a wait when only people can help. That others are in the way
+// is told also where nothing can be shown meanwhile, for it may take long; who is hasty
+// does not wait for them.
 func (c *cli) progress(ref reference, hasty bool) func(*status.File) error {
 	last := ""
-	shown := term.IsTerminal(int(os.Stderr.Fd()))
+	shown := c.quiet || c.errors().Live
 	return func(f *status.File) error {
 		if f == nil {
 			return nil
@@ -148,7 +147,7 @@ func (c *cli) progress(ref reference, hasty bool) func(*status.File) error {
 		if inTheWay && hasty {
 			return fmt.Errorf("%s: %s", ref, text)
 		}
-		if (shown || inTheWay) && text != last {
+		if inTheWay && !shown && text != last {
 			fmt.Fprintf(c.errOut, "%s: %s\n", ref, text)
 			last = text
 		}

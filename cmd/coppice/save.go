@@ -39,6 +39,7 @@ If somebody else has changed the archive since the session began, theirs stays.`
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", saving, "how long to wait until it is saved")
+	c.quietFlag(cmd)
 	return cmd
 }
 

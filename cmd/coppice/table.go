@@ -170,7 +170,7 @@ func remark(s status.Status) string {
 
 // doing says in a few words what is being done.
 func doing(s status.Step) string {
-	text := strings.ToLower(s.Operation) + " " + s.Address
+	text := activity(s)
 	if s.Total > 0 {
 		text += fmt.Sprintf(", %d%%", s.Done*100/s.Total)
 	} else if s.Done > 0 {

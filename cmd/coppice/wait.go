@@ -117,6 +117,7 @@ func newWait(c *cli) *cobra.Command {
 		},
 	}
 	pick.flag(cmd, "objects")
+	c.quietFlag(cmd)
 	cmd.Flags().StringVar(&text, "for", "condition=Ready", "condition=NAME[=VALUE] or delete")
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for each; 0 is to look once")
 	return cmd
@@ -152,6 +153,8 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 	defer cancel()
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
+	shown := c.waiting(ref)
+	defer shown.clear()
 	for {
 		last, err := c.peek(ref)
 		if err != nil || g.met(last) {
@@ -162,6 +165,7 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 				return err
 			}
 		}
+		shown.show(last)
 		select {
 		case <-ctx.Done():
 			if cause := context.Cause(ctx); !errors.Is(cause, errTimeout) {
