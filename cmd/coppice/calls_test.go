@@ -34,6 +34,7 @@ var wrongCalls = map[string][]string{
 	"help":                  {"nosuch", "export nosuch"},
 	"import":                {"", "nosuch"},
 	"import schroot":        {"a b", "--idle-timeout soon"},
+	"logs":                  {"", "session/", "-o yaml a", "--tail -2 a"},
 	"plan":                  {"x.yaml", "-o yaml", "--without x", "--prune -f x.yaml"},
 	"prune":                 {"x", "--timeout soon"},
 	"ps":                    {"-o name"},

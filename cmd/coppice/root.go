@@ -92,7 +92,7 @@ by hand; it is the same thing.`,
 		}
 	}
 	add(groupAsk, newApply(c), newValidate(c), newDiff(c), newPlan(c), newDelete(c), newPrune(c), newSuspend(c), newResume(c), newReconcile(c), newImport(c), newExport(c), newSchema(c))
-	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWhy(c), newEvents(c), newPs(c), newTop(c), newWait(c), newExplain(c))
+	add(groupLook, newGet(c), newDescribe(c), newTree(c), newWhy(c), newEvents(c), newLogs(c), newPs(c), newTop(c), newWait(c), newExplain(c))
 	add(groupUse, newExec(c), newShell(c), newRun(c), newBegin(c), newSave(c), newEnd(c), newCp(c))
 	root.AddCommand(newDoctor(c), newVersion(c))
 	root.SetHelpCommand(newHelp())

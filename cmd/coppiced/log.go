@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/go-logr/logr"
 	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
@@ -24,18 +27,45 @@ var logLevels = []struct {
 	{"trace", zapcore.Level(-10)},
 }
 
-// logFormats are the words for --log-format.
-var logFormats = []string{"text", "json"}
+// formatJournal is the format of who writes to systemd's journal.
+const formatJournal = "journal"
 
-// newLogger returns a logger that writes one line a message.
-func newLogger(w io.Writer, format, level string) (logr.Logger, error) {
+// logFormats are the words for --log-format.
+var logFormats = []string{"text", "json", formatJournal}
+
+// usualFormat is the format if none is given: that of the journal where standard error
+// leads there.
+func usualFormat() string {
+	if is, err := journal.StderrIsJournalStream(); is && err == nil {
+		return formatJournal
+	}
+	return "text"
+}
+
+// direct is a path without links, as far as it is there.
+func direct(path string) string {
+	if direct, err := filepath.EvalSymlinks(path); err == nil {
+		return direct
+	}
+	return path
+}
+
+// newLogger returns a logger that writes one line a message, or sends it to the journal
+// as the controller of a run-time folder.
+func newLogger(w io.Writer, format, level, runDir string) (logr.Logger, error) {
 	if !slices.Contains(logFormats, format) {
-		return logr.Logger{}, fmt.Errorf("--log-format %q: want %s", format, strings.Join(logFormats, " or "))
+		return logr.Logger{}, fmt.Errorf("--log-format %q: want one of %s", format, strings.Join(logFormats, ", "))
 	}
 	var names []string
 	for _, l := range logLevels {
 		if names = append(names, l.name); l.name == level {
 			core := zapcore.NewCore(encoder(format), zapcore.AddSync(w), l.level)
+			if format == formatJournal {
+				if !journal.Enabled() {
+					return logr.Logger{}, errors.New("--log-format journal: there is no journal of systemd here; use text or json")
+				}
+				core = &journalCore{LevelEnabler: l.level, runDir: runDir, text: encoder(format), send: journal.Send, otherwise: w}
+			}
 			return zapr.NewLogger(zap.New(core)), nil
 		}
 	}
@@ -50,6 +80,9 @@ func encoder(format string) zapcore.Encoder {
 		EncodeDuration:   zapcore.StringDurationEncoder,
 		EncodeName:       zapcore.FullNameEncoder,
 		ConsoleSeparator: " ",
+	}
+	if format == formatJournal { // which knows the rest
+		config.TimeKey, config.LevelKey = "", ""
 	}
 	if format == "json" {
 		return zapcore.NewJSONEncoder(config)

@@ -76,7 +76,7 @@ that brings back what is to last and sweeps what is left of the rest.`,
 			if err := o.complete(); err != nil {
 				return err
 			}
-			log, err := newLogger(os.Stderr, o.logFormat, o.logLevel)
+			log, err := newLogger(os.Stderr, o.logFormat, o.logLevel, direct(o.runDir))
 			if err != nil {
 				return err
 			}

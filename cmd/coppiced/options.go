@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -53,7 +54,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.runDir, "run-dir", "/run/coppice", "folder for what does not; its subfolder manifests is watched too")
 	flags.BoolVar(&o.once, "once", false, "converge once, then end: 0 if all is ready, 1 if not")
 	flags.StringVarP(&o.output, "output", "o", "text", "how --once reports: text or json")
-	flags.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	flags.StringVar(&o.logFormat, "log-format", "", "text, json, or journal: systemd's, with a field for each thing that is known (default journal where standard error leads there, else text)")
 	flags.StringVar(&o.logLevel, "log-level", "info", "error, info, debug or trace")
 	flags.IntVar(&o.workers, "workers", 4, "how many sessions are worked on at the same time")
 	flags.Var((*octal)(&o.socketMode), "socket-mode", "who may connect to the socket, as for chmod; what they may do is decided by the chroots' access lists")
@@ -76,6 +77,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 
 // complete fills in what was left out and makes every path absolute and clean.
 func (o *options) complete() error {
+	o.logFormat = cmp.Or(o.logFormat, usualFormat())
 	if len(o.manifestDirs) == 0 {
 		o.manifestDirs = []string{defaultManifestDir}
 	}

@@ -46,6 +46,9 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	k, err := kernel.Open(kernel.Config{
 		Layout:   l,
 		Progress: func(id object.ID, done, total int64) { c.Progress(id, done, total) },
+		HookSaid: func(session, hook, phase, line string) {
+			log.Info(line, "session", session, "hook", hook, "phase", phase)
+		},
 		GivenUp: func(id object.ID, err error) {
 			look.metrics.GivenUp()
 			log.Error(err, "Undoing a hook failed for the last time; going on without", "object", id.String())
@@ -58,6 +61,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	here, err := presence.Announce(o.runDir, presence.Facts{
 		PID: os.Getpid(), Version: version.Number(), Started: time.Now().UTC(),
 		StateDir: o.stateDir, ManifestDirs: o.manifestDirs, Recursive: o.recursive, EphemeralDir: l.Manifests(),
+		Log: logsTo(o.logFormat),
 	})
 	if err != nil {
 		return err

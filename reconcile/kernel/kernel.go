@@ -44,6 +44,8 @@ type Config struct {
 	// GivenUp is told of a hook whose undoing failed for the last time. It may
 	// be nil.
 	GivenUp func(id object.ID, err error)
+	// HookSaid is told what hooks write, line by line. It may be nil.
+	HookSaid func(session, hook, phase, line string)
 }
 
 // Kernel is the real world. It is safe for concurrent use, as long as no two
@@ -126,7 +128,7 @@ func (k *Kernel) open(cfg Config) error {
 		object.KindView:      namespace.Views{Room: k.room},
 		object.KindProcesses: k.group,
 		object.KindFile:      files.Driver{Rooms: k.room, Journal: notes},
-		object.KindHook:      hook.Driver{Rooms: k.room, Groups: k.group, Journal: notes, GivenUp: cfg.GivenUp},
+		object.KindHook:      hook.Driver{Rooms: k.room, Groups: k.group, Journal: notes, GivenUp: cfg.GivenUp, Said: cfg.HookSaid},
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ type Facts struct {
 	// Recursive is set if the folders in those are watched too.
 	Recursive    bool   `json:"recursive,omitempty"`
 	EphemeralDir string `json:"ephemeralDir"`
+	// Log is where it logs to: "journal" for systemd's, else what its standard error is.
+	Log string `json:"log,omitempty"`
 }
 
 // TakenError says that another controller is at work on the run-time folder.

@@ -63,9 +63,14 @@ func (d Driver) execute(ctx context.Context, e *journal.Entry, p program) error 
 	if group != nil {
 		defer group.Close()
 	}
-	var output tail
+	output := &speech{say: func(line string) {
+		if d.Said != nil {
+			d.Said(session, spec.Name, p.phase, line)
+		}
+	}}
+	defer output.end()
 	cmd := command(ctx, session, spec, p, group)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = null, &output, &output
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = null, output, output
 	if err := d.start(session, spec.Inside, cmd); fault.OfMachine(err) {
 		return fault.Disk(doing, err)
 	} else if err != nil {

@@ -60,6 +60,8 @@ type Driver struct {
 	Journal journal.Journal
 	// GivenUp is told of an undoing that failed for the last time; it may be nil.
 	GivenUp func(object.ID, error)
+	// Said is told what a hook writes, line by line; it may be nil.
+	Said func(session, hook, phase, line string)
 }
 
 // Observe implements driver.Driver.

@@ -22,6 +22,10 @@ coppice run / -- true
 say "whose command it is shows in the journal"
 until_true sh -c 'journalctl -q -u coppiced -o cat | grep -q "access granted"'
 
+say "what was logged about a session is found by its name"
+coppice logs web | grep "access granted" >/dev/null
+same "of one alone" "" "$(coppice logs web -o json | grep -v '"session":"web"')"
+
 say "those inside are in cgroups of their own, and not what the daemon is to the OOM killer"
 begin_build first
 group=$(coppice exec web -- cat /proc/self/cgroup)
