@@ -124,7 +124,7 @@ func (c *cli) begin(ctx context.Context, o beginOptions, chroot string) (referen
 	// that nobody knows.
 	file, err := c.daemon().Begin(context.WithoutCancel(ctx), request)
 	if err != nil {
-		return reference{}, c.explain(err)
+		return reference{}, c.explainOf(err, reference{nounOf(spec.KindChroot), chroot})
 	}
 	return reference{nounOf(spec.KindSession), file.Metadata.Name}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func (j *copying) all(ctx context.Context, sources []spot, to spot) error {
 			if _, is := errors.AsType[*codeError](err); is {
 				return err
 			}
-			return fmt.Errorf("copy %s to %s: %w", from, to, j.explain(err))
+			return fmt.Errorf("copy %s to %s: %w", from, to, j.explainOf(err, sessionReference(cmp.Or(from.session, to.session))))
 		}
 	}
 	if j.failed {

@@ -44,7 +44,7 @@ goes. What a manifest asks for is ended by taking the manifest away; see delete.
 					continue
 				}
 				if err := c.end(cmd.Context(), ref); err != nil {
-					failed = errors.Join(failed, c.explain(err))
+					failed = errors.Join(failed, c.explainOf(err, ref))
 					continue
 				}
 				refs = append(refs, ref)

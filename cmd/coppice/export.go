@@ -95,7 +95,7 @@ func (c *cli) exportSchroot(chroots []*spec.Chroot, names []string) error {
 	}
 	for _, name := range names {
 		if wanted[name] {
-			return fmt.Errorf("there is no chroot %q; see coppice get chroots", name)
+			return fmt.Errorf("there is no chroot %q; see coppice get chroots%s", name, hint(nearest(name, c.names(nounOf(spec.KindChroot)))))
 		}
 	}
 	if len(sections) == 0 {

@@ -77,7 +77,7 @@ func (c *cli) inside(ctx context.Context, session string, o insideOptions, args 
 	case failed != nil && failed.Failed.NotExecutable:
 		return &codeError{126, err}
 	case err != nil:
-		return notRun(c.explain(err))
+		return notRun(c.explainOf(err, ref))
 	case exited.Signal != 0 && !passed:
 		if file, err := c.peek(ref); err == nil && (file == nil || file.Status.Phase == status.Terminating) {
 			return &codeError{exited.Code, fmt.Errorf("%s was ended, and the command with it", ref)}

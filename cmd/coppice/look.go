@@ -23,11 +23,7 @@ type notFoundError struct {
 }
 
 func (e *notFoundError) Error() string {
-	text := fmt.Sprintf("there is no %s %q", e.ref.noun.singular, e.ref.name)
-	if e.near != "" {
-		text += fmt.Sprintf("; did you mean %q?", e.near)
-	}
-	return text
+	return fmt.Sprintf("there is no %s %q%s", e.ref.noun.singular, e.ref.name, hint(e.near))
 }
 
 // one reads the status of an object.
@@ -43,14 +39,7 @@ func (c *cli) one(ref reference) (status.File, error) {
 	if err != nil {
 		return status.File{}, err
 	}
-	missing := &notFoundError{ref: ref}
-	best := 3
-	for _, other := range all {
-		if d := distance(ref.name, other.Metadata.Name); d < best {
-			best, missing.near = d, other.Metadata.Name
-		}
-	}
-	return status.File{}, missing
+	return status.File{}, &notFoundError{ref, nearest(ref.name, namesOf(all))}
 }
 
 // all reads the statuses of a kind, in the order of their names. If there are

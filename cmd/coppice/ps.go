@@ -63,7 +63,7 @@ func occupants(files []status.File, args []string) ([]occupant, error) {
 	for _, arg := range args {
 		ref := sessionReference(arg)
 		if !slices.ContainsFunc(files, func(f status.File) bool { return f.Metadata.Name == ref.name }) {
-			return nil, fmt.Errorf("there is no session %q, or none that you may see", ref.name)
+			return nil, fmt.Errorf("there is no session %q, or none that you may see%s", ref.name, hint(nearest(ref.name, namesOf(files))))
 		}
 		names = append(names, ref.name)
 	}
@@ -76,6 +76,13 @@ func occupants(files []status.File, args []string) ([]occupant, error) {
 		}
 	}
 	return list, nil
+}
+
+func namesOf(files []status.File) (names []string) {
+	for _, f := range files {
+		names = append(names, f.Metadata.Name)
+	}
+	return names
 }
 
 func (c *cli) printOccupants(list []occupant, output string, noHeaders bool) error {

@@ -71,11 +71,8 @@ by hand; it is the same thing.`,
 		// What is wrong before a command begins is wrong with how it was called.
 		PersistentPreRun: func(*cobra.Command, []string) { c.began = true },
 	}
-	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("coppice {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see %s --help", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.PersistentFlags().StringVar(&c.runDir, "run-dir", cmp.Or(os.Getenv("COPPICE_RUN_DIR"), defaultRunDir),
 		"the controller's run-time folder; or COPPICE_RUN_DIR")
 	root.PersistentFlags().Var(&c.colours, "color", "colours: "+strings.Join(terminal.Words, ", ")+"; auto is on a terminal, unless NO_COLOR is set")
@@ -156,7 +153,7 @@ const (
 
 // didYouMean returns a clause that offers what was perhaps meant.
 func didYouMean(cmd *cobra.Command, word string) string {
-	names := cmd.SuggestionsFor(word)
+	names := suggestions(cmd, word)
 	if len(names) == 0 {
 		return "; see " + cmd.CommandPath() + " --help"
 	}

@@ -51,7 +51,7 @@ func (c *cli) save(ctx context.Context, ref reference, timeout time.Duration) er
 	}
 	n, err := c.daemon().Save(ctx, ref.name)
 	if err != nil {
-		return c.explain(err)
+		return c.explainOf(err, ref)
 	}
 	gone := fmt.Errorf("%s ended before what was written was saved", ref)
 	done := goal{name: "saved", ok: func(f *status.File) bool { return f != nil && f.Status.Saved >= n }}

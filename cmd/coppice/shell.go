@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
 )
 
@@ -30,7 +33,7 @@ Where there is both, the session is meant; chroot/NAME is always the chroot.`,
 			if chroot != "" {
 				run := runOptions{insideOptions: o}
 				run.timeout = readyTimeout
-				return c.run(cmd.Context(), run, chroot, nil)
+				return c.notSession(args[0], c.run(cmd.Context(), run, chroot, nil))
 			}
 			return c.inside(cmd.Context(), session, o, nil)
 		},
@@ -39,6 +42,16 @@ Where there is both, the session is meant; chroot/NAME is always the chroot.`,
 	cmd.Flags().StringVarP(&o.shell, "shell", "s", "", "the shell to use instead of the user's")
 	c.quietFlag(cmd)
 	return cmd
+}
+
+// notSession is an error of a new session for a name that was perhaps to be a session's.
+func (c *cli) notSession(name string, err error) error {
+	refusal, is := errors.AsType[*wire.Error](err)
+	near := nearest(name, c.names(nounOf(spec.KindSession)))
+	if !is || refusal.Reason != "NotFound" || near == "" {
+		return err
+	}
+	return notRun(fmt.Errorf("there is neither a session nor a chroot %q%s", name, hint(near)))
 }
 
 // inhabitable tells whether a session is meant or a chroot, and its name.

@@ -31,7 +31,7 @@ The same can be written in a manifest: spec.suspend.`,
   coppice suspend -l suite=bookworm`,
 	}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
-		return c.explain(c.daemon().Suspend(ctx, ref.name, why))
+		return c.explainOf(c.daemon().Suspend(ctx, ref.name, why), ref)
 	}, func(ctx context.Context, ref reference) error {
 		suspended := goal{name: "suspended", ok: func(f *status.File) bool { return f != nil && f.Status.Suspended() }}
 		if err := c.waitFor(ctx, ref, suspended, heeding, nil); err != nil {
@@ -60,7 +60,7 @@ now, be it a repair or their end. Only root may do it.`,
 			return err
 		}
 		was[ref] = before == nil || before.Status.Suspended()
-		return c.explain(c.daemon().Resume(ctx, ref.name))
+		return c.explainOf(c.daemon().Resume(ctx, ref.name), ref)
 	}, func(ctx context.Context, ref reference) error {
 		if at := c.suspendedIn(ref); at != "" {
 			return fmt.Errorf("%s is suspended by its manifest %s; take suspend: true out there", ref, at)
@@ -103,7 +103,7 @@ status.lastHandledReconcileAt.`,
 		Example: `  coppice reconcile build-1 && coppice wait session/build-1`,
 	}
 	c.governed(cmd, func(ctx context.Context, ref reference) error {
-		return c.explain(c.daemon().Reconcile(ctx, ref.name))
+		return c.explainOf(c.daemon().Reconcile(ctx, ref.name), ref)
 	}, func(_ context.Context, ref reference) error {
 		fmt.Fprintf(c.out, "%s is looked at\n", ref)
 		return nil

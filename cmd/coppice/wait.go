@@ -209,7 +209,7 @@ func (c *cli) peek(ref reference) (*status.File, error) {
 
 // standing says how things are with an object.
 func (c *cli) standing(ref reference, f *status.File) string {
-	text := "there is no such " + ref.noun.singular
+	text := "there is no such " + ref.noun.singular + hint(nearest(ref.name, c.names(ref.noun)))
 	if f != nil {
 		text = why(f.Status)
 		if f.Status.Step != nil {
