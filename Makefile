@@ -64,6 +64,7 @@ test: vet ## gofmt, vet, and all tests with the race detector; as root, on the r
 	$(GO) test -race -timeout 25m ./...
 	$(GO) -C test/kube/schema test ./...
 	$(GO) -C test/kube/gitops test ./...
+	$(GO) -C .ci/tools test ./...
 	@$(MAKE) --no-print-directory test-vm
 
 # Debian 12 with its kernel 6.1 in a virtual machine, which has device-mapper. What
@@ -126,12 +127,12 @@ powercut: deps ## cut the power of a virtual machine under load CUTS times
 
 # The linters are Go tools with a module of their own, so that what they need
 # never mixes with what Coppice needs. The first build takes about two minutes.
-$(TOOLS)/golangci-lint $(TOOLS)/controller-gen: .ci/tools/go.mod .ci/tools/go.sum
+$(TOOLS)/golangci-lint $(TOOLS)/controller-gen $(TOOLS)/vulncheck: .ci/tools/go.mod .ci/tools/go.sum $(wildcard .ci/tools/*/*.go)
 	GOBIN=$(TOOLS) $(GO) -C .ci/tools install tool
 	@touch $(TOOLS)/*
 
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck; that the schemas are those of the types
+lint: $(TOOLS)/golangci-lint vulncheck ## golangci-lint (with gosec), staticcheck, vulncheck; that the schemas are those of the types
 	$(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/staticcheck ./...
 	cd test/kube/schema && $(TOOLS)/golangci-lint run ./...
@@ -140,6 +141,12 @@ lint: $(TOOLS)/golangci-lint ## golangci-lint and staticcheck; that the schemas 
 	cd test/kube/cluster && $(TOOLS)/golangci-lint run ./...
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(CRDGEN) output:crd:dir="$$fresh"; \
 	diff -r "$$fresh" spec/schema/crd || { echo "the schemas are not those of the types: run make generate"; exit 1; }
+
+# The database of vulnerabilities comes over the module proxy, newest first, and is kept
+# where modules are. What is left with a reason stands in .ci/vulnerabilities.
+.PHONY: vulncheck
+vulncheck: $(TOOLS)/vulncheck ## whether coppice, coppiced and schroot call code that is known to be vulnerable
+	$(TOOLS)/vulncheck -accept .ci/vulnerabilities ./cmd/...
 
 # What an API server may be given is made of the Go types and their markers.
 CRDGEN = $(TOOLS)/controller-gen crd:generateEmbeddedObjectMeta=false paths=./spec/schema/kinds

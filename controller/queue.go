@@ -103,7 +103,7 @@ func (q *queue) failedWith(k key, err error) time.Duration {
 	pause := q.pauses.When(k)
 	// Those that failed together, since too much was asked at once, must not all
 	// come back together.
-	pause -= rand.N(pause / 3)
+	pause -= rand.N(pause / 3) //nolint:gosec // nobody gains by guessing it
 	q.after(k, pause)
 	return pause
 }

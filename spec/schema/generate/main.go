@@ -47,5 +47,5 @@ func write(folder, kind string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644) //nolint:gosec // a schema is for everybody to read
+	return os.WriteFile(path, text, 0o644)
 }
