@@ -79,14 +79,22 @@ func validateVariables(at *field.Path, variables map[string]string) field.ErrorL
 	return errs
 }
 
-// validateVariableNames checks a list of variables that may be set.
-func validateVariableNames(at *field.Path, names []string) field.ErrorList {
+// validateHandedOn checks a list of variables that people may set for hooks, which run
+// as root.
+func validateHandedOn(at *field.Path, names []string) field.ErrorList {
 	errs := duplicates(at, names)
 	for i, name := range names {
 		errs = append(errs, validateVariableName(at.Index(i), name)...)
+		if obeyed.MatchString(name) {
+			errs = append(errs, field.Invalid(at.Index(i), name, "whoever sets it decides what hooks run as root, or what they take for said by coppiced; choose another name"))
+		}
 	}
 	return errs
 }
+
+// obeyed are variables that shells, interpreters and the loader obey whatever a program
+// does, and those by which hooks are told what they work on.
+var obeyed = regexp.MustCompile(`^(PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|CDPATH|GLOBIGNORE|PS4|PROMPT_COMMAND|PYTHON.*|PERL.*|RUBY.*|LD_.*|GCONV_PATH|NLSPATH|LOCPATH|HOME|SHELL|TMPDIR|COPPICE_.*|AUTH_.*|CHROOT_PATH|CHROOT_MOUNT_LOCATION|MOUNT_DIR|SYSCONF_DIR|SETUP_DATA_DIR|DATA_DIR)$`)
 
 func validateVariableName(at *field.Path, name string) field.ErrorList {
 	if variable.MatchString(name) {

@@ -45,8 +45,8 @@ func validateChroot(at *field.Path, c ChrootSpec) field.ErrorList {
 	}
 	errs = append(errs, validateVariables(at.Child("hookEnvironment"), c.HookEnvironment)...)
 	if v := c.HookVariables; v != nil {
-		errs = append(errs, validateVariableNames(at.Child("hookVariables", "users"), v.Users)...)
-		errs = append(errs, validateVariableNames(at.Child("hookVariables", "rootUsers"), v.RootUsers)...)
+		errs = append(errs, validateHandedOn(at.Child("hookVariables", "users"), v.Users)...)
+		errs = append(errs, validateHandedOn(at.Child("hookVariables", "rootUsers"), v.RootUsers)...)
 	}
 	errs = append(errs, validateLimits(at.Child("limits"), c.Limits)...)
 	return append(errs, validateEnvironment(at.Child("environment"), c.Environment)...)

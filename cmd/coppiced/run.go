@@ -102,7 +102,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	return serve(ctx, c, k, source, log, look, func(ctx context.Context) { door.keep(ctx, server, listener) })
 }
 
-// resolve makes the folders and takes links out of their paths: the kernel tells
+// resolve makes the folders, refuses those that others could change, and takes links out of their paths: the kernel tells
 // of mounts by the paths that have none.
 func (o *options) resolve() error {
 	for _, folder := range []struct {
@@ -115,6 +115,9 @@ func (o *options) resolve() error {
 		direct, err := filepath.EvalSymlinks(*folder.path)
 		if err != nil {
 			return fmt.Errorf("follow links: %w", err)
+		}
+		if err := ours(direct); err != nil {
+			return err
 		}
 		*folder.path = direct
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -71,11 +70,13 @@ var ErrInUse = errors.New("another coppiced works with it")
 // Open prepares the folders, takes the lock, and finds out who this controller is.
 func Open(cfg Config) (*Kernel, error) {
 	l := cfg.Layout
-	for _, folder := range []struct {
-		path string
-		mode fs.FileMode
-	}{{l.State, 0o755}, {l.Homes(), 0o700}, {l.BaseTrees(), 0o700}, {l.Trash(), 0o700}, {l.Run, 0o755}, {l.BaseMounts(), 0o755}, {l.Disks(), 0o700}, {l.Stores(), 0o700}, {l.Leases(), 0o700}} {
-		if err := os.MkdirAll(folder.path, folder.mode); err != nil {
+	for _, path := range []string{l.State, l.Run} {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return nil, fault.Disk("prepare folder", err)
+		}
+	}
+	for _, path := range private(l) {
+		if err := keepPrivate(path); err != nil {
 			return nil, fault.Disk("prepare folder", err)
 		}
 	}

@@ -37,6 +37,7 @@ const (
 	scrapes  = 4                // looks at the metrics at a time
 	scraping = 10 * time.Second // for one of them
 	headTime = 5 * time.Second  // to send a request
+	readTime = 30 * time.Second // to take an answer; those who look on have theirs for each word
 	idleTime = 2 * time.Minute  // between two requests; Prometheus asks each minute by default
 	maxHead  = 16 << 10         // bytes
 )
@@ -64,7 +65,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, local bool) error {
 		handler = onlyMeant(handler)
 	}
 	server := &http.Server{
-		Handler: guarded(handler), ReadHeaderTimeout: headTime, ReadTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
+		Handler: guarded(handler), ReadHeaderTimeout: headTime, ReadTimeout: headTime, WriteTimeout: readTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })

@@ -127,8 +127,9 @@ func (d Driver) Create(_ context.Context, o object.Object, _ []object.Object) er
 		}
 	}
 	// Only now: the link is what a folder is found by that a crash leaves empty.
-	// Anybody may pass through to a session's files, nobody may look around.
-	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o711); err != nil {
+	// It may hold set-uid programs of any age, and people get to a session's files by
+	// its view.
+	if err := os.MkdirAll(filepath.Dir(spec.Path), 0o700); err != nil {
 		return fault.Disk("make the folder of snapshots", err)
 	}
 	folder, err := os.Open(filepath.Dir(spec.Path))

@@ -38,6 +38,22 @@ type program struct {
 	args  []string
 }
 
+// errUntrusted says that others than root decide what a program of the host does.
+var errUntrusted = errors.New("others than root may write to it, and could have anything run as root")
+
+// trusted refuses what others may write to, as manifests are refused that name it. That
+// it is not there is for whoever starts it to say.
+func trusted(program string) error {
+	var st unix.Stat_t
+	if unix.Stat(program, &st) != nil {
+		return nil
+	}
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+		return fmt.Errorf("%s: %w", program, errUntrusted)
+	}
+	return nil
+}
+
 var (
 	errOutOfTime = errors.New("it was still running")
 	errNoRoot    = errors.New("the session has no root to run it in")
@@ -51,6 +67,11 @@ func (d Driver) execute(ctx context.Context, e *journal.Entry, p program) error 
 	timeout := cmp.Or(spec.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errOutOfTime)
 	defer cancel()
+	if !spec.Inside {
+		if err := trusted(p.args[0]); err != nil {
+			return failed(doing, err, "")
+		}
+	}
 	null, err := os.Open(os.DevNull) // looked up here: inside there may be none
 	if err != nil {
 		return err
@@ -155,6 +176,8 @@ func failed(doing string, err error, output string) error {
 	switch {
 	case errors.Is(err, errNoRoot):
 		f.Hint = "its namespace was taken away; end the session, or wait until its root is made again"
+	case errors.Is(err, errUntrusted):
+		f.Hint = "look at what it does, then: chown root, and chmod go-w"
 	case errors.Is(err, fs.ErrNotExist):
 		f.Hint = "there is no such program, or not the one that it names after #!; install it, or change the hook"
 	case errors.Is(err, fs.ErrPermission):

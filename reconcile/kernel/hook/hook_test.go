@@ -192,10 +192,21 @@ func TestHooksThatFail(t *testing.T) {
 		must(s.T, os.WriteFile(plain, []byte("no script"), 0o755))
 		script := filepath.Join(s.base, "script")
 		must(s.T, os.WriteFile(script, []byte("#!/no/such/interpreter\n"), 0o755))
+		loose, theirs := filepath.Join(s.base, "loose"), filepath.Join(s.base, "theirs")
+		for _, path := range []string{loose, theirs} {
+			must(s.T, os.WriteFile(path, []byte("#!/bin/sh\n"+s.say("run")), 0o755))
+		}
+		must(s.T, os.Chmod(loose, 0o775))
+		must(s.T, os.Chown(theirs, 1000, 0))
+		link := filepath.Join(s.base, "link")
+		must(s.T, os.Symlink(theirs, link))
 		for _, row := range []struct {
 			command []string
 			words   []string
 		}{
+			{[]string{loose}, []string{"others than root may write to it", "chmod go-w"}},
+			{[]string{theirs}, []string{"others than root may write to it", "chown root"}},
+			{[]string{link}, []string{"others than root may write to it"}},
 			{sh("echo out; echo no luck >&2; exit 5"), []string{"exit status 5", "no luck"}},
 			{[]string{"/no/such"}, []string{"no such program"}},
 			{[]string{"/etc/passwd"}, []string{"chmod +x"}},

@@ -482,6 +482,13 @@ func TestViews(t *testing.T) {
 		if err := p.inside(func() error { return os.WriteFile("/tmp/x", nil, 0o600) }); err != nil {
 			t.Fatal(err)
 		}
+		var fs unix.Statfs_t
+		if err := unix.Statfs(p.layout.View("s"), &fs); err != nil || fs.Flags&(unix.ST_NOSUID|unix.ST_NODEV) != unix.ST_NOSUID|unix.ST_NODEV {
+			t.Errorf("tree %t: set-uid programs and devices of the root work on the host: flags %#x, %v", tree, fs.Flags, err)
+		}
+		if err := p.inside(func() error { return unix.Statfs("/", &fs) }); err != nil || fs.Flags&(unix.ST_NOSUID|unix.ST_NODEV) != 0 {
+			t.Errorf("tree %t: they do not work inside: flags %#x, %v", tree, fs.Flags, err)
+		}
 		if _, err := os.Stat(p.layout.View("s") + "/tmp/x"); (err == nil) != tree {
 			t.Errorf("tree %t: a file on a mount inside: %v", tree, err)
 		}

@@ -150,8 +150,22 @@ func (d Views) Create(_ context.Context, o object.Object, _ []object.Object) err
 		return fmt.Errorf("make view %s: %w", spec.Path, err)
 	}
 	defer unix.Close(tree)
+	if err := disarm(tree); err != nil {
+		return fmt.Errorf("make view %s: %w", spec.Path, err)
+	}
 	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, spec.Path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("attach view %s: %w", spec.Path, err)
+	}
+	return nil
+}
+
+// disarm takes from a view what a root could do to the host by it. Everybody there can
+// go to it, and whoever made the root may have put into it a set-uid program or a
+// device that anybody may write to. Inside they work as ever: this is another mount.
+func disarm(view int) error {
+	change := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+	if err := unix.MountSetattr(view, "", unix.AT_EMPTY_PATH, &change); err != nil {
+		return fmt.Errorf("keep the host from its set-uid programs and devices: %w", err)
 	}
 	return nil
 }

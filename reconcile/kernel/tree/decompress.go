@@ -17,6 +17,10 @@ import (
 	"coppice.dev/reconcile/fault"
 )
 
+// widest is how much memory an archive may ask for to be decompressed, as much as
+// zstd(1) gives without being told otherwise. It is the daemon's own.
+const widest = 128 << 20
+
 // decompress returns the archive behind a stream. How it is compressed is read
 // from its first bytes, not from its name. The reader must be closed.
 func decompress(ctx context.Context, compressed io.Reader) (io.ReadCloser, error) {
@@ -30,7 +34,7 @@ func decompress(ctx context.Context, compressed io.Reader) (io.ReadCloser, error
 	case begins("\x1f\x8b"):
 		return gunzip(buffered)
 	case begins("\x28\xb5\x2f\xfd"):
-		d, err := zstd.NewReader(buffered)
+		d, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(widest))
 		if err != nil {
 			return nil, err
 		}

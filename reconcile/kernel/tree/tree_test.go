@@ -15,6 +15,7 @@ import (
 
 	"archive/tar"
 
+	"github.com/klauspost/compress/zstd"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
@@ -256,6 +257,21 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAGreedyArchive asks for more memory to be decompressed than it is given.
+func TestAGreedyArchive(t *testing.T) {
+	var b bytes.Buffer
+	compressed, err := zstd.NewWriter(&b, zstd.WithWindowSize(512<<20))
+	must(t, err)
+	w := tar.NewWriter(compressed)
+	must(t, w.WriteHeader(&tar.Header{Name: "a", Typeflag: tar.TypeReg, Mode: 0o644}))
+	must(t, w.Flush())
+	must(t, compressed.Flush()) // so that its head says how much, and not how little there is
+	must(t, errors.Join(w.Close(), compressed.Close()))
+	file := t.TempDir() + "/a.tar.zst"
+	must(t, os.WriteFile(file, b.Bytes(), 0o644))
+	fails(t, file, fault.ArchiveBroken)
 }
 
 func TestNoSpace(t *testing.T) {
