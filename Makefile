@@ -152,10 +152,13 @@ vulncheck: $(TOOLS)/vulncheck ## whether coppice, coppiced and schroot call code
 CRDGEN = $(TOOLS)/controller-gen crd:generateEmbeddedObjectMeta=false paths=./spec/schema/kinds
 
 .PHONY: generate
-generate: $(TOOLS)/controller-gen ## make the schemas of the Go types, and the reference of metrics
+generate: $(TOOLS)/controller-gen ## make the schemas of the Go types, and the references of fields, commands and metrics
 	$(CRDGEN) output:crd:dir=spec/schema/crd
 	$(GO) run ./spec/schema/generate spec/schema
+	$(GO) run ./spec/schema/generate -reference docs/reference/manifests.md
 	$(GO) run ./controller/metrics/generate docs/metrics.md
+	@$(MAKE) --no-print-directory manual
+	cp bin/manual/reference/*.md docs/reference/
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME

@@ -30,10 +30,14 @@ func Become(root *cobra.Command, section string) {
 	os.Exit(0)
 }
 
-// Write writes pages below man/, of the command and of each of its own, and
-// completions below bash/, zsh/ and fish/, under the names that these look for. The
+// Write writes pages below man/, of the command and of each of its own, completions
+// below bash/, zsh/ and fish/, under the names that these look for, and all in one
+// document below reference/. The
 // pages' date is that of SOURCE_DATE_EPOCH, if it is set.
 func Write(root *cobra.Command, section, folder string) error {
+	if err := writeReference(root, filepath.Join(folder, "reference")); err != nil {
+		return err
+	}
 	root.DisableAutoGenTag = true // who generated it, and when
 	root.CompletionOptions.HiddenDefaultCmd = true
 	plain(root)

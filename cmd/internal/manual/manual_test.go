@@ -54,9 +54,13 @@ func TestWrite(t *testing.T) {
 			"axe-sharpen(8)",
 		},
 		"man/man8/axe-sharpen.8": {"Make it *sharp*", `\fB--angle\fP=20`, "of the edge, in degrees"},
-		"bash/axe":               {"__start_axe"},
-		"zsh/_axe":               {"#compdef axe"},
-		"fish/axe.fish":          {"complete -c axe"},
+		"reference/axe.md": {
+			"# axe\n", "| [`axe sharpen`](#axe-sharpen) | Make it *sharp* |", "## axe sharpen\n\nMake it \\*sharp\\*\n", "axe --now   at once\n```",
+			"axe sharpen STONE [flags]", "--angle int   of the edge, in degrees (default 20)",
+		},
+		"bash/axe":      {"__start_axe"},
+		"zsh/_axe":      {"#compdef axe"},
+		"fish/axe.fish": {"complete -c axe"},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(files[name], want) {

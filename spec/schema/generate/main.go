@@ -1,5 +1,8 @@
 // Command generate writes the JSON Schemas beside the CustomResourceDefinitions that
-// they are derived from. It is run by `make generate`, after controller-gen.
+// they are derived from, or the reference of all fields of manifests. It is run by `make generate`, after controller-gen:
+//
+//	generate FOLDER
+//	generate -reference FILE
 package main
 
 import (
@@ -12,7 +15,11 @@ import (
 )
 
 func main() {
-	if err := generate(os.Args[1]); err != nil {
+	run := generate
+	if len(os.Args) == 3 && os.Args[1] == "-reference" {
+		run = reference
+	}
+	if err := run(os.Args[len(os.Args)-1]); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
@@ -48,4 +55,13 @@ func write(folder, kind string, text []byte) error {
 		return err
 	}
 	return os.WriteFile(path, text, 0o644)
+}
+
+// reference writes the reference of all fields.
+func reference(path string) error {
+	text, err := schema.Reference()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
 }
