@@ -115,7 +115,7 @@ test-package: deps ## the packages on a Debian with systemd: installed, upgraded
 	@$(GO) build -o bin/vm ./test/vm; nice bin/vm package
 
 # Documents whose commands are run, each on a system of its own.
-DOCS ?= docs/gitops.md
+DOCS ?= docs/gitops.md docs/tutorial.md
 
 .PHONY: test-docs
 test-docs: deps ## run the commands of DOCS on a fresh Debian with systemd (as root)
@@ -217,7 +217,8 @@ install: build manual ## install below DESTDIR and PREFIX
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/crds spec/schema/crd/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/prometheus packaging/prometheus/*.yaml
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/coppice/grafana packaging/grafana/*.json
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/coppice README.md docs/*.md
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/coppice README.md SECURITY.md CHANGELOG.md docs/*.md
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/coppice/reference docs/reference/*.md
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/coppice/examples
 	for f in docs/examples/*.yaml; do sed '1s,../../spec/schema/json/,$(PREFIX)/share/coppice/schemas/,' "$$f" \
 	> $(DESTDIR)$(PREFIX)/share/doc/coppice/examples/"$${f##*/}"; done

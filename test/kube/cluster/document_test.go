@@ -15,9 +15,9 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const first = "```\ncoppice schema -o crd | kubectl apply -f -\n"
+	const first = "```sh\ncoppice schema -o crd | kubectl apply -f -\n"
 	_, block, found := strings.Cut(string(text), first)
-	block, _, closed := strings.Cut(first[len("```\n"):]+block, "\n```\n")
+	block, _, closed := strings.Cut(first[len("```sh\n"):]+block, "\n```\n")
 	const folder = "/etc/coppice/manifests.d"
 	if !found || !closed || !strings.Contains(block, folder) {
 		t.Fatalf("the commands are not where they were: %s", block)
