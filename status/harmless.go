@@ -88,8 +88,8 @@ func disarm(v reflect.Value) {
 			disarm(v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
+		for _, f := range v.Fields() {
+			if f.CanSet() {
 				disarm(f)
 			}
 		}

@@ -33,21 +33,21 @@ func Reference() (string, error) {
 func fields(b *strings.Builder, kind, path string, list []Field) {
 	for _, f := range list {
 		at := path + "." + f.Name
-		about := escaped(f.Description)
+		about := []string{escaped(f.Description)}
 		if f.Required {
-			about += " Required."
+			about = append(about, "Required.")
 		}
 		if len(f.Values) > 0 {
-			about += " One of: `" + strings.Join(f.Values, "`, `") + "`."
+			about = append(about, "One of: `"+strings.Join(f.Values, "`, `")+"`.")
 		}
 		for _, rule := range f.Rules {
-			about += " Rule: " + escaped(rule) + "."
+			about = append(about, "Rule: "+escaped(rule)+".")
 		}
 		there := elsewhere[at]
 		if there != "" {
-			about += " It has " + there + "."
+			about = append(about, "It has "+there+".")
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", strings.TrimPrefix(at, kind+"."), escaped(f.Type), strings.TrimSpace(about))
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", strings.TrimPrefix(at, kind+"."), escaped(f.Type), strings.TrimSpace(strings.Join(about, " ")))
 		if there == "" {
 			fields(b, kind, at, f.Fields)
 		}
