@@ -76,7 +76,7 @@ func (p *pass) lets(ctx context.Context) bool {
 
 // hold keeps a session as it is although its manifest is gone.
 func (p *pass) hold(ctx context.Context) {
-	others := len(p.guard.kept(p.record.Folder)) - 1
+	others := max(0, len(p.guard.kept(p.record.Folder))-1) // they may have come back just now
 	p.held = fmt.Sprintf("its manifest is gone from %s, and those of %d other sessions at the same time; it is kept until they are back, or until coppice prune --confirm",
 		orUnknown(p.record.Folder), others)
 	p.queue.add(key{classManifest, p.record.Folder})

@@ -6,7 +6,7 @@ import (
 	"coppice.dev/reconcile/layout"
 )
 
-// counts counts what the host has that sessions take. What could not be found out is
+// counts adds up what the host has that sessions take. What could not be found out is
 // less than nothing, and keeps nobody from beginning.
 func counts(k *kernel.Kernel) budget.Host {
 	seen, _ := k.Budget() // the metrics tell what failed

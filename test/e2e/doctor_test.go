@@ -11,7 +11,8 @@ import (
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	if out, code := h.try("doctor"); code != 0 || !strings.Contains(out, "not running on "+h.run) {
+	// What it says of the folders that are usual depends on the machine.
+	if out, code := h.try("doctor"); code > 1 || !strings.Contains(out, "not running on "+h.run) {
 		t.Errorf("without a daemon: exit code %d\n%s", code, out)
 	}
 	h.start()

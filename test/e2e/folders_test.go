@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -47,6 +48,9 @@ func TestGitSyncedHost(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	root := h.root("root")
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("there is no git here")
+	}
 	h.shell(gitScript + `git init --quiet --initial-branch main repo; mkdir -p repo/sessions/team; git init --quiet --bare synced/.git; git -C synced remote add origin "$PWD/repo"`)
 	put := func(file, name string, more ...string) {
 		must(t, os.WriteFile(h.base+"/repo/sessions/"+file, []byte(session(name, directory(root), more...)), 0o644))

@@ -45,8 +45,10 @@ var errUntrusted = errors.New("others than root may write to it, and could have 
 // it is not there is for whoever starts it to say.
 func trusted(program string) error {
 	var st unix.Stat_t
-	if unix.Stat(program, &st) != nil {
+	if err := unix.Stat(program, &st); errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil
+	} else if err != nil {
+		return fmt.Errorf("look at %s: %w", program, err)
 	}
 	if st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
 		return fmt.Errorf("%s: %w", program, errUntrusted)
