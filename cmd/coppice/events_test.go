@@ -38,9 +38,9 @@ LAST SEEN   TYPE      REASON          OBJECT      MESSAGE
 60m         Normal    Created         session/a   9 objects
 45m         Warning   SourceMissing   chroot/c    no such file
 30m         Normal    Created         session/b   10 objects
-60s (x7)    Warning   HookFailed      session/a   run hook warm:; exit ^[[2Jstatus 3
+60s (x7)    Warning   HookFailed      session/a   run hook warm:; exit �[2Jstatus 3
 `},
-		{"events sessions --types=warning --no-headers", "60s (x7)   Warning   HookFailed   session/a   run hook warm:; exit ^[[2Jstatus 3\n"},
+		{"events sessions --types=warning --no-headers", "60s (x7)   Warning   HookFailed   session/a   run hook warm:; exit �[2Jstatus 3\n"},
 		{"events session/b chroot/c", `
 LAST SEEN   TYPE      REASON          OBJECT      MESSAGE
 45m         Warning   SourceMissing   chroot/c    no such file
