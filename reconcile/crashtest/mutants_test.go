@@ -103,7 +103,7 @@ func (one converger) proveBlindness(ctx context.Context, nothing, from world, re
 }
 
 func (one converger) proveWrecks(ctx context.Context, all []world, reach func(*fake.Machine, world) error) error {
-	for seed := range int64(300) {
+	for seed := range int64(1500) {
 		r := rand.New(rand.NewSource(seed))
 		m := fake.New(sources...)
 		from, to := all[r.Intn(len(all))], all[r.Intn(len(all))]
