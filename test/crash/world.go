@@ -223,7 +223,7 @@ var drawn = []struct {
 	with string
 }{
 	{regexp.MustCompile(`/dev/loop[0-9]+`), "/dev/loopN"},
-	{regexp.MustCompile(`(\.[0-9a-f]{12}\.[0-9a-f]{12}\.)[0-9a-f]{12}\b`), "${1}INSTANCE"},
+	{regexp.MustCompile(`([./][0-9a-f]{12}\.[0-9a-f]{12}\.)[0-9a-f]{12}\b`), "${1}INSTANCE"},
 	{regexp.MustCompile(`(\bview\.[0-9a-f]{12}\.[0-9a-f]{12}\.)[0-9a-f]+`), "${1}INSTANCE"},
 	{regexp.MustCompile(`"instance":"[^"]*"`), `"instance":"I"`},
 	{regexp.MustCompile(`"uid":"[^"]*"`), `"uid":"U"`},
