@@ -13,7 +13,7 @@ func (h *host) shown(columns uint16, args ...string) (string, int) {
 	code := p.leaves()
 	must(h.t, p.tty.Close()) // so that there is an end of what can be read
 	<-p.over
-	return strings.ReplaceAll(p.seen.String(), "\r\n", "\n"), code
+	return strings.ReplaceAll(p.all(), "\r\n", "\n"), code
 }
 
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*[a-zA-Z]")

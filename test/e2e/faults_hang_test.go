@@ -195,7 +195,7 @@ func TestFaultHungTar(t *testing.T) {
 	if s.Step.Since.IsZero() || time.Since(s.Step.Since.Time) > time.Minute {
 		t.Errorf("the step began at %s", s.Step.Since)
 	}
-	if out := h.do("get", "sessions"); !strings.Contains(out, "create") {
+	if out := h.do("get", "sessions"); !strings.Contains(out, "unpacking the archive") {
 		t.Errorf("get sessions:\n%s", out)
 	}
 	h.until("tar runs", func() bool { _, err := os.Stat(h.base + "/child"); return err == nil })

@@ -112,7 +112,7 @@ func TestFaultUnreadableState(t *testing.T) {
 func TestFaultStatusFolder(t *testing.T) {
 	patient(t)
 	for name, fault := range map[string]struct{ breaks, heals string }{
-		"file":      {"mv run/status aside; echo > run/status", "rm run/status"},
+		"file":      {"until mv -T run/status aside && (set -C; echo > run/status) 2>/dev/null; do rm -rf aside; done", "rm run/status"},
 		"read-only": {"mount -t tmpfs none run/status; mount -o remount,ro run/status", "umount run/status"},
 		"kind":      {"mv run/status/session aside; echo > run/status/session", "rm run/status/session"},
 	} {

@@ -37,7 +37,7 @@ func TestProgress(t *testing.T) {
 	if code := quiet.leaves() + waits.leaves(); code != 0 {
 		t.Errorf("exit codes %d", code)
 	}
-	if out := quiet.seen.String(); strings.Contains(out, "hook") || strings.Contains(out, "\x1b") {
+	if out := quiet.all(); strings.Contains(out, "hook") || strings.Contains(out, "\x1b") {
 		t.Errorf("said although nothing was to be: %q", out)
 	}
 	if out, code := h.try("begin", "c", "--name", "piped"); out != "piped\n" || code != 0 {

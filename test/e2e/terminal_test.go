@@ -98,6 +98,13 @@ func (p *person) types(text string) {
 	must(p.h.t, err)
 }
 
+// all is what was shown until now.
+func (p *person) all() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen.String()
+}
+
 // sees waits until a text is shown, after what was waited for before.
 func (p *person) sees(text string) {
 	p.h.t.Helper()

@@ -61,8 +61,8 @@ func TestTop(t *testing.T) {
 	p := h.sits(24, 80, nobody, "top", "-n", "1")
 	p.sees("3 sessions by cpu: ")
 	p.sees("busy ")
-	if code := p.leaves(); code != 0 || strings.Contains(p.seen.String(), "disk") {
-		t.Errorf("exit code %d\n%s", code, p.seen.String())
+	if code := p.leaves(); code != 0 || strings.Contains(p.all(), "disk") {
+		t.Errorf("exit code %d\n%s", code, p.all())
 	}
 	// A person watches, and has had enough.
 	p = h.sits(24, 80, nil, "top", "--interval", "200ms")
