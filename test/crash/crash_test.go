@@ -25,7 +25,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := proof{
-		daemon: bin + "/coppiced", folder: t.TempDir(), most: 2,
+		daemon: bin + "/coppiced", folder: t.TempDir(), most: 1,
 		jobs: runtime.NumCPU(), progress: func(line string) { t.Log(line) },
 	}
 	if err := p.choose("", ""); err != nil {
