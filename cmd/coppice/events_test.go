@@ -26,7 +26,7 @@ func events(list ...status.Event) func(*status.Status) {
 func TestEvents(t *testing.T) {
 	h := newHouse(t)
 	h.tell("Session", "a", "", map[string]string{"team": "x"}, events(
-		happened(time.Hour, "Normal", "Created", "9 objects", 1), happened(time.Minute, "Warning", "HookFailed", "run hook warm:\nexit \x1b[2Jstatus 3", 7)))
+		happened(time.Hour, "Normal", "Created", "9 objects", 1), happened(12*time.Minute, "Warning", "HookFailed", "run hook warm:\nexit \x1b[2Jstatus 3", 7)))
 	h.tell("Session", "b", "", nil, events(happened(30*time.Minute, "Normal", "Created", "10 objects", 1)))
 	h.tell("Chroot", "c", "", nil, events(happened(45*time.Minute, "Warning", "SourceMissing", "no such file", 0)))
 	for _, row := range []struct {
@@ -38,9 +38,9 @@ LAST SEEN   TYPE      REASON          OBJECT      MESSAGE
 60m         Normal    Created         session/a   9 objects
 45m         Warning   SourceMissing   chroot/c    no such file
 30m         Normal    Created         session/b   10 objects
-60s (x7)    Warning   HookFailed      session/a   run hook warm:; exit �[2Jstatus 3
+12m (x7)    Warning   HookFailed      session/a   run hook warm:; exit �[2Jstatus 3
 `},
-		{"events sessions --types=warning --no-headers", "60s (x7)   Warning   HookFailed   session/a   run hook warm:; exit �[2Jstatus 3\n"},
+		{"events sessions --types=warning --no-headers", "12m (x7)   Warning   HookFailed   session/a   run hook warm:; exit �[2Jstatus 3\n"},
 		{"events session/b chroot/c", `
 LAST SEEN   TYPE      REASON          OBJECT      MESSAGE
 45m         Warning   SourceMissing   chroot/c    no such file
