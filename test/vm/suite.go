@@ -50,12 +50,12 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 	fresh := flags.Bool("fresh", false, "run also what passed before and has not changed")
 	run := flags.String("run", "", "only the tests that match this `pattern`; nothing is remembered")
 	verbose := flags.Bool("v", false, "say what each test does")
-	limit := flags.Duration("limit", 0, "how long the machine may live (default 20m, with -all 90m)")
+	limit := flags.Duration("limit", 0, "how long the machine may live (default 35m, with -all 90m)")
 	parallel := flags.Int("parallel", 2, "how many packages at the same time")
 	console := flags.String("console", "", "keep the kernel's words in this `file`")
 	_ = flags.Parse(args) // ends the program
 	if *limit == 0 {
-		if *limit = 20 * time.Minute; *all {
+		if *limit = 35 * time.Minute; *all {
 			*limit = 90 * time.Minute
 		}
 	}
