@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/filling"
 	"coppice.dev/reconcile/kernel/holders"
 	"coppice.dev/reconcile/object"
 )
@@ -40,13 +41,13 @@ type Driver struct {
 	seen bool
 	// figures are what the watch found last.
 	figures Figures
-	// some is told when there is one.
-	some chan struct{}
+	// bell rings when there is one.
+	bell filling.Bell
 }
 
 // New returns a driver that runs commands by the tool.
 func New(controller string, reports *Reports) *Driver {
-	return &Driver{Controller: controller, Reports: reports, ours: map[object.Owner][]string{}, some: make(chan struct{}, 1)}
+	return &Driver{Controller: controller, Reports: reports, ours: map[object.Owner][]string{}, bell: filling.NewBell()}
 }
 
 // address is where a session's volume stands among its objects.
@@ -106,7 +107,7 @@ func (d *Driver) Owners(ctx context.Context) ([]object.Owner, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ours, d.seen = found, true
-	d.wake()
+	d.bell.Ring()
 	return owners, nil
 }
 
@@ -197,7 +198,7 @@ func (d *Driver) Create(ctx context.Context, o object.Object, _ []object.Object)
 	if !slices.Contains(d.ours[o.Owner], spec.Group) {
 		d.ours[o.Owner] = append(d.ours[o.Owner], spec.Group)
 	}
-	d.wake()
+	d.bell.Ring()
 	d.mu.Unlock()
 	defer d.Reports.Changed()
 	_, err := d.Reports.Tool.run(ctx, spec.Group, creation(spec, label.String())...)

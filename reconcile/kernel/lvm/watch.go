@@ -4,75 +4,37 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"coppice.dev/reconcile/object"
 )
 
-// How often volumes are looked at, since nothing tells that one fills up: as often
-// as dmeventd(8) does, and more often when one is half full. Without volumes of ours
-// no command is run and no timer goes.
-const (
-	calm  = 10 * time.Second
-	alert = 3 * time.Second
-	half  = 50 // percent
-)
-
 // Watch passes on the owners of volumes that have filled up further, or are no
-// longer well, until the context is done.
+// longer well, until the context is done. Without volumes of ours no command is run.
 func (d *Driver) Watch(ctx context.Context, touch func(object.Owner)) {
 	known := map[string]condition{}
-	pause := calm
-	for {
-		if !d.awaitAny(ctx) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
+	d.bell.Watch(ctx, d.some, func() (fullest int, seen bool) {
 		all, err := d.Reports.Look(ctx, OfNow)
 		if err != nil {
-			continue // of which the sessions tell, that are looked at for something
+			return 0, false // of which the sessions tell, that are looked at for something
 		}
 		d.figure(all)
 		now := conditions(d.own(all), all)
 		for _, owner := range changed(known, now) {
 			touch(owner)
 		}
-		known, pause = now, calm
+		known = now
 		for _, c := range now {
-			if c.full >= half {
-				pause = alert
-			}
+			fullest = max(fullest, c.full)
 		}
-	}
+		return fullest, true
+	})
 }
 
-// awaitAny waits until somebody has a volume.
-func (d *Driver) awaitAny(ctx context.Context) bool {
-	for {
-		d.mu.Lock()
-		some := len(d.ours) > 0
-		d.mu.Unlock()
-		if some {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-d.some:
-		}
-	}
-}
-
-// wake has awaitAny look again.
-func (d *Driver) wake() {
-	select {
-	case d.some <- struct{}{}:
-	default: // told already
-	}
+// some reports whether somebody has a volume.
+func (d *Driver) some() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.ours) > 0
 }
 
 // condition is what of a volume, and of the pool that it lies in, a session tells.

@@ -39,18 +39,9 @@ func (d *Driver) mount(session string) (*mounttable.Entry, error) {
 	if there, err := exists(path); err != nil || !there {
 		return nil, err
 	}
-	table, err := mounttable.Host()
-	if err != nil {
+	top, err := mounttable.HostAt(path)
+	if err != nil || top == nil {
 		return nil, err
-	}
-	var top *mounttable.Entry
-	for _, e := range table {
-		if e.Mountpoint == path {
-			top = e
-		}
-	}
-	if top == nil {
-		return nil, nil //nolint:nilnil // nothing is there
 	}
 	var label string
 	if strings.HasPrefix(top.Source, "/dev/loop") { // any string may stand there

@@ -2,13 +2,10 @@ package store
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
-	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/object"
 	"coppice.dev/spec"
 )
@@ -19,18 +16,19 @@ type space struct {
 	files, mostFiles int64
 }
 
-// spaceAt looks at the file system that is mounted at a path.
-func spaceAt(path string) (space, error) {
+// spaceAt looks at the file system that is mounted at a path, and whether it can be
+// written to.
+func spaceAt(path string) (s space, readOnly bool, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
-		return space{}, fmt.Errorf("look how full %s is: %w", path, err)
+		return space{}, false, fmt.Errorf("look how full %s is: %w", path, err)
 	}
 	// What the file system keeps back for itself nobody can use.
 	used := st.Blocks - st.Bfree
 	return space{
 		used: int64(used) * st.Bsize, limit: int64(used+st.Bavail) * st.Bsize,
 		files: int64(st.Files - st.Ffree), mostFiles: int64(st.Files),
-	}, nil
+	}, st.Flags&unix.ST_RDONLY != 0, nil
 }
 
 // percent is how full it is: of what is fuller, bytes or files.
@@ -56,15 +54,15 @@ func (s space) full() string {
 }
 
 // judge tells how a mounted store is.
-func judge(seen *object.Observed, m *mounttable.Entry, image bool) {
-	sp, err := spaceAt(m.Mountpoint)
+func judge(seen *object.Observed, path string, image bool) {
+	sp, readOnly, err := spaceAt(path)
 	seen.Used, seen.Limit = sp.used, sp.limit
 	switch {
 	case err != nil:
 		seen.Failing, seen.FailingReason = err.Error(), string(fault.DiskFailing)
 	case !image:
 		seen.Failing, seen.FailingReason = "the image of its upper layer was removed: what is written goes with its last mount; recreate the session", string(fault.StateLost)
-	case slices.Contains(strings.Split(m.Options, ","), "ro"), slices.Contains(strings.Split(m.VFSOptions, ","), "ro"):
+	case readOnly:
 		seen.Failing, seen.FailingReason = "what was written could not be put on disk, so that nothing more can be written: see whether the disk of the state folder is full (df -h) and dmesg, then recreate the session", string(fault.DiskFailing)
 	default:
 		if seen.Failing = sp.full(); seen.Failing != "" {

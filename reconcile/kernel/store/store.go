@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"coppice.dev/reconcile/fault"
+	"coppice.dev/reconcile/kernel/filling"
 	"coppice.dev/reconcile/kernel/holders"
 	"coppice.dev/reconcile/kernel/home"
 	"coppice.dev/reconcile/kernel/loop"
@@ -43,14 +44,14 @@ type Driver struct {
 	mu sync.Mutex
 	// mounted are the owners of stores that were seen mounted, for the watch.
 	mounted map[object.Owner]struct{}
-	// some is told when there is one.
-	some chan struct{}
+	// bell rings when there is one.
+	bell filling.Bell
 }
 
 // New returns a driver. It tells trashed when it put something into the trash, which
 // must not block.
 func New(l layout.Layout, controller string, trashed func()) *Driver {
-	return &Driver{layout: l, controller: controller, trashed: trashed, mounted: map[object.Owner]struct{}{}, some: make(chan struct{}, 1)}
+	return &Driver{layout: l, controller: controller, trashed: trashed, mounted: map[object.Owner]struct{}{}, bell: filling.NewBell()}
 }
 
 // settling is how long the kernel is given to let go of a device whose last mount
@@ -109,7 +110,7 @@ func (d *Driver) Observe(_ context.Context, owner object.Owner, known []object.O
 	switch spec, _ := seen.Spec.(object.Store); {
 	case m != nil:
 		seen.Name = m.Source
-		judge(&seen, m, image)
+		judge(&seen, m.Mountpoint, image)
 	case !image:
 		seen.Damage = "its image is gone"
 	case spec.Volatile && made.Boot != "" && made.Boot != bootID():
