@@ -86,7 +86,7 @@ func (d Driver) Observe(_ context.Context, owner object.Owner, _ []object.Object
 	} else if err != nil {
 		return nil, fmt.Errorf("look at mount of image: %w", err)
 	}
-	e, err := d.mounted(path)
+	e, err := mounttable.HostAt(path)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +121,6 @@ func (d Driver) label(e *mounttable.Entry, owner object.Owner) (object.Label, er
 		}
 	}
 	return l, nil
-}
-
-// mounted returns the uppermost mount at the path, or nil.
-func (d Driver) mounted(path string) (*mounttable.Entry, error) {
-	return mounttable.HostAt(path)
 }
 
 // Create implements driver.Driver.
@@ -213,7 +208,7 @@ func (d Driver) Amend(context.Context, object.Object) error { return nil }
 // keep its file system, and so its device, until they go.
 func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	path := d.Layout.BaseMount(seen.Owner.Name)
-	e, err := d.mounted(path)
+	e, err := mounttable.HostAt(path)
 	if err != nil {
 		return err
 	}
