@@ -94,21 +94,19 @@ func (h *host) Take(session string, t socket.Taker) (socket.Lease, error) {
 
 // Started implements socket.Host.
 func (h *host) Started(_ string, l socket.Lease, keeper int) error {
-	return h.kernel.Leases().Begin(h.handed(l.ID), keeper)
+	h.mu.Lock()
+	taken := h.taken[l.ID]
+	h.mu.Unlock()
+	return h.kernel.Leases().Begin(taken, keeper)
 }
 
 // Release implements socket.Host.
 func (h *host) Release(_ string, l socket.Lease) error {
-	return h.kernel.Leases().Release(h.handed(l.ID))
-}
-
-// handed returns a lease that was taken, once.
-func (h *host) handed(id string) lease.Lease {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	l := h.taken[id]
-	delete(h.taken, id)
-	return l
+	taken := h.taken[l.ID]
+	delete(h.taken, l.ID)
+	h.mu.Unlock()
+	return h.kernel.Leases().Release(taken)
 }
 
 // Chroot implements socket.Host.

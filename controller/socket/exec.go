@@ -97,6 +97,10 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) error {
 	go func() {
 		defer leave()
 		_, _ = process.Wait() // it says itself how it went
+		// Mostly it has done this itself; one that was killed has not.
+		if err := s.Host.Release(name, lease); err != nil {
+			s.Log.Error(err, "A lease whose keeper has ended could not be given back", "session", name)
+		}
 	}()
 	return nil
 }

@@ -48,8 +48,8 @@ type Lease struct {
 type Host interface {
 	// Open opens a session's room; fs.ErrNotExist if there is none.
 	Open(session string) (Room, error)
-	// Take takes a lease, Started notes its keeper, Release gives it back
-	// unused.
+	// Take takes a lease, Started notes its keeper, Release gives it back: unused,
+	// or when its keeper has ended.
 	Take(session string, t Taker) (Lease, error)
 	Started(session string, l Lease, keeper int) error
 	Release(session string, l Lease) error

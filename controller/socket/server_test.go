@@ -64,6 +64,13 @@ func (m *machine) note(what, session string) {
 	m.leases = append(m.leases, what+" "+session)
 }
 
+// noted returns what became of leases, in order.
+func (m *machine) noted() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.leases, ", ")
+}
+
 func (m *machine) Take(session string, t Taker) (Lease, error) {
 	m.note("taken", session)
 	if t.PID != 4711 {
@@ -441,6 +448,13 @@ func TestExec(t *testing.T) {
 	if strings.Join(o.Args, " ") != "nice make -j2" || o.UID != alice || o.Session != "own" || o.Lease != "one" || strings.Join(o.Folders, " ") != "/src /home/me" {
 		t.Errorf("the order is %+v", o)
 	}
+	// Whatever became of the keeper, the lease is given back when it has ended.
+	const whole = "taken own, started own, released own"
+	for deadline := time.Now().Add(10 * time.Second); d.machine.noted() != whole; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("leases: %s, want %s", d.machine.noted(), whole)
+		}
+	}
 }
 
 // Nobody can have so many commands running that others can have none.
@@ -473,7 +487,7 @@ func TestExecInASessionThatJustEnds(t *testing.T) {
 	if answer.StatusCode != http.StatusConflict {
 		t.Errorf("answer %s", answer.Status)
 	}
-	if got := strings.Join(d.machine.leases, ", "); got != "taken s, released s" || len(d.orders) > 0 {
+	if got := d.machine.noted(); got != "taken s, released s" || len(d.orders) > 0 {
 		t.Errorf("leases: %s; orders: %v", got, d.orders)
 	}
 }

@@ -30,8 +30,8 @@ import (
 // Prefix begins the name of a lease's cgroup.
 const Prefix = "lease-"
 
-// starting is how long a lease may have no keeper: the time between the writing
-// of its file and the start of the keeper, and a little more.
+// starting is how long a lease may have no keeper after whoever took it has ended:
+// that one may have started a keeper and not lived to note it.
 const starting = time.Minute
 
 // Record is what is known of a lease.
@@ -42,8 +42,11 @@ type Record struct {
 	// Command is what it is called.
 	Command string    `json:"command"`
 	Since   time.Time `json:"since"`
-	// Keeper is the process that runs it; zero until it was started.
-	Keeper Keeper `json:"keeper"`
+	// Keeper is the process that runs it; zero until it was started. Until then the
+	// lease lasts as long as Starter does, which took it: a busy machine may need
+	// minutes to start many keepers.
+	Keeper  Keeper `json:"keeper"`
+	Starter Keeper `json:"starter"`
 }
 
 // Keeper is a process. Its number may be given to another later, with another
@@ -86,6 +89,11 @@ var ErrEnding = errors.New("the session is just being made or ended")
 func (b Book) Take(session string, r Record) (Lease, error) {
 	l := b.lease(session, strings.ToLower(rand.Text()[:10]))
 	l.Record = r
+	started, err := StartOf(os.Getpid())
+	if err != nil {
+		return l, fmt.Errorf("look at who takes the lease: %w", err)
+	}
+	l.Starter = Keeper{PID: os.Getpid(), Started: started}
 	if b.Tasks != nil {
 		l.Tasks = b.Tasks(session)
 	}
@@ -147,8 +155,8 @@ func (b Book) Begin(l Lease, keeper int) error {
 	return write(l)
 }
 
-// Release removes a lease whose command was never started. One that has
-// processes stays.
+// Release removes a lease whose command was never started, or whose keeper has
+// ended. One that has processes stays.
 func (b Book) Release(l Lease) error {
 	if l.Group != "" {
 		err := unix.Rmdir(l.Group)

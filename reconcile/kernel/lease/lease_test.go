@@ -72,10 +72,20 @@ func TestLeaseWithoutGroups(t *testing.T) {
 
 func TestLeaseThatNeverBegan(t *testing.T) {
 	b := book(t)
-	take(t, b, Record{Command: "old", Since: time.Now().Add(-2 * starting)})
-	fresh := take(t, b, Record{Command: "new", Since: time.Now()})
-	if l := list(t, b); len(l) != 1 || l[0].ID != fresh.ID {
+	long := time.Now().Add(-2 * starting)
+	slow := take(t, b, Record{Command: "slow", Since: long}) // who took it is about to start it still
+	old, fresh := take(t, b, Record{Command: "old", Since: long}), take(t, b, Record{Command: "new", Since: time.Now()})
+	for _, l := range []Lease{old, fresh} { // of somebody who had the number before
+		l.Starter.Started--
+		if err := write(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l := list(t, b); len(l) != 2 || l[0].ID != slow.ID || l[1].ID != fresh.ID {
 		t.Errorf("%+v", l)
+	}
+	if err := b.Release(slow); err != nil {
+		t.Fatal(err)
 	}
 	if err := b.Release(fresh); err != nil {
 		t.Fatal(err)

@@ -132,7 +132,7 @@ func (b Book) look(l *Lease) (bool, error) {
 			return false, err
 		}
 	}
-	if len(l.PIDs) > 0 || l.Keeper.runs() || l.Keeper.PID == 0 && time.Since(l.Since) < starting {
+	if len(l.PIDs) > 0 || l.Keeper.runs() || l.Keeper.PID == 0 && (l.Starter.runs() || time.Since(l.Since) < starting) {
 		return true, nil
 	}
 	if l.Group != "" {
