@@ -44,6 +44,20 @@ func places(value any, at []any) [][]any {
 	return all
 }
 
+// field is the name of a place that is the same in each item of a list. What was tried
+// there once need not be tried in the next example: TestMixed puts them side by side.
+func field(at []any) string {
+	var b strings.Builder
+	for _, step := range at {
+		if name, is := step.(string); is {
+			b.WriteString("/" + name)
+		} else {
+			b.WriteString("/*")
+		}
+	}
+	return b.String()
+}
+
 // replaced returns a value with another one at a place in it.
 func replaced(value any, at []any, with any) any {
 	if len(at) == 0 {
