@@ -22,7 +22,7 @@ func Read(dir, kind, name string) (File, error) {
 // not there holds none, and a file that vanishes meanwhile is left out. With an
 // error the list holds what could be read.
 func List(dir, kind string) ([]File, error) {
-	entries, err := os.ReadDir(folder(dir, kind))
+	all, err := names(folder(dir, kind), os.ReadDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -31,11 +31,11 @@ func List(dir, kind string) ([]File, error) {
 	}
 	var files []File
 	var failures []error
-	for _, entry := range entries {
-		if !visible(entry.Name()) {
+	for _, name := range all {
+		if !visible(name) {
 			continue
 		}
-		file, err := readFile(filepath.Join(folder(dir, kind), entry.Name()))
+		file, err := readFile(filepath.Join(folder(dir, kind), name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
