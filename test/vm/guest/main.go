@@ -61,10 +61,31 @@ func boot() error {
 	if err := makeRoot(); err != nil {
 		return err
 	}
+	if err := loopbackUp(); err != nil {
+		return err
+	}
 	return unix.Exec(self, []string{self, "reaper"}, []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "TERM=linux",
 		"TMPDIR=/tmp", "USER=root", "SHELL=/bin/bash",
 	})
+}
+
+// loopbackUp lets programs talk to 127.0.0.1, as everywhere (netdevice(7)).
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("bring up the loopback interface: %w", err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return fmt.Errorf("bring up the loopback interface: %w", err)
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("bring up the loopback interface: %w", err)
+	}
+	return nil
 }
 
 // reap starts the runner and reaps what loses its parents, until the runner ends.
