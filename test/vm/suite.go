@@ -30,14 +30,23 @@ var suite = []string{
 // rest is what is run with -all only.
 var rest = []string{"./test/soak"}
 
-// chosen are those of the end-to-end tests that say something about a kernel. With
-// an emulated processor all of them take a quarter of an hour: -all runs them.
-const chosen = "^Test(LVM|Block|Every|Orphans|BootAfterAPowerCut|LookAlikes|Confined|FaultImage|FaultFanotify|FaultServerDies|TheSourceOfEveryKind|EndOfOneOfTwo|Users|Terminal$|Run$|AFolderThatIsNotMounted)"
+// some say which tests of a package are run unless all are wanted: those that say
+// something about a kernel, as far as not others say the same. On an emulated processor
+// the rest takes half an hour.
+var some = map[string]choice{
+	"./test/e2e":              {run: "^Test(LVM|Block|Every|Orphans|BootAfterAPowerCut|LookAlikes|Confined|FaultFanotify|TheSourceOfEveryKind|EndOfOneOfTwo|AFolderThatIsNotMounted)"},
+	"./cmd/coppice":           {run: "^TestCop"},
+	"./manifests":             {run: "^Test", skip: "^TestGlancesAgree$"},
+	"./reconcile/kernel/tree": {skip: "^TestSaveKeepsAllAndCompressesAlike$"},
+}
+
+// choice is patterns of tests, as go test has them; empty for all and for none.
+type choice struct{ run, skip string }
 
 // one is the tests of one package, or a part of them.
 type one struct {
 	path, folder, binary string
-	part                 string // which tests; "" for all
+	part                 choice // which tests
 	key                  string // of its result
 	output               bytes.Buffer
 	done                 *wire.Done
@@ -72,7 +81,7 @@ func testCommand(ctx context.Context, args []string) (int, error) {
 			patterns = slices.Concat(suite, rest)
 		}
 	}
-	packages, err := k.tests(ctx, patterns, *run == "" && !*all)
+	packages, err := k.tests(ctx, patterns, *run != "" || *all)
 	if err != nil {
 		return failed, err
 	}
@@ -196,9 +205,9 @@ func (k *kit) said(m wire.Message, todo []*one, remember bool) {
 	}
 }
 
-// tests builds the tests of the packages, and the commands that they use. Of
-// the longest package some are chosen, if that may be.
-func (k *kit) tests(ctx context.Context, patterns []string, some bool) ([]*one, error) {
+// tests builds the tests of the packages, and the commands that they use. All is
+// whether all tests of them are wanted.
+func (k *kit) tests(ctx context.Context, patterns []string, all bool) ([]*one, error) {
 	list := exec.CommandContext(ctx, "go", append([]string{"list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}`}, patterns...)...)
 	list.Dir, list.Env, list.Stderr = k.module, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	text, err := list.Output()
@@ -212,9 +221,9 @@ func (k *kit) tests(ctx context.Context, patterns []string, some bool) ([]*one, 
 		if path == "" {
 			continue
 		}
-		part := ""
-		if some && path == "coppice.dev/"+strings.TrimPrefix(suite[0], "./") {
-			part = chosen
+		var part choice
+		if !all {
+			part = some[strings.Replace(path, "coppice.dev/", "./", 1)]
 		}
 		packages = append(packages, &one{path: path, folder: folder, binary: filepath.Join(k.work, filepath.Base(path)+".test"), part: part})
 		paths = append(paths, path)
@@ -269,8 +278,11 @@ func (k *kit) job(ctx context.Context, packages []*one, parallel int, run string
 		if !all {
 			args = append(args, "-test.short")
 		}
-		if part := cmp.Or(run, p.part); part != "" {
-			args = append(args, "-test.run="+part)
+		if pattern := cmp.Or(run, p.part.run); pattern != "" {
+			args = append(args, "-test.run="+pattern)
+		}
+		if p.part.skip != "" {
+			args = append(args, "-test.skip="+p.part.skip)
 		}
 		if verbose {
 			args = append(args, "-test.v")
