@@ -19,7 +19,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,18 +39,14 @@ type Driver struct {
 	controller string
 	// trashed is told when something was put into the trash. It must not block.
 	trashed func()
-
-	mu sync.Mutex
-	// mounted are the owners of stores that were seen mounted, for the watch.
-	mounted map[object.Owner]struct{}
-	// bell rings when there is one.
-	bell filling.Bell
+	// mounted are the stores that were seen mounted, for the watch.
+	mounted *filling.Layers
 }
 
 // New returns a driver. It tells trashed when it put something into the trash, which
 // must not block.
 func New(l layout.Layout, controller string, trashed func()) *Driver {
-	return &Driver{layout: l, controller: controller, trashed: trashed, mounted: map[object.Owner]struct{}{}, bell: filling.NewBell()}
+	return &Driver{layout: l, controller: controller, trashed: trashed, mounted: filling.NewLayers()}
 }
 
 // settling is how long the kernel is given to let go of a device whose last mount
@@ -86,7 +81,7 @@ func (d *Driver) Observe(_ context.Context, owner object.Owner, known []object.O
 		return nil, fmt.Errorf("look at the store's mount point: %w", err)
 	}
 	if !image && !point { // most sessions have none
-		d.track(owner, false)
+		d.mounted.Track(owner, false)
 		return nil, nil
 	}
 	seen := object.Observed{ID: object.ID{Owner: owner, Address: address}, Kind: object.KindStore, Name: d.layout.StoreImage(owner.Name)}
@@ -94,7 +89,7 @@ func (d *Driver) Observe(_ context.Context, owner object.Owner, known []object.O
 	if err != nil {
 		return nil, err
 	}
-	d.track(owner, m != nil)
+	d.mounted.Track(owner, m != nil)
 	made, err := d.made(owner.Name)
 	if err != nil {
 		return nil, err
@@ -199,7 +194,7 @@ func (d *Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove mount point: %w", err)
 	}
-	d.track(seen.Owner, false)
+	d.mounted.Track(seen.Owner, false)
 	if m != nil {
 		if err := d.released(ctx, m.Source, session); err != nil {
 			return err

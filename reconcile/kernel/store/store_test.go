@@ -165,7 +165,7 @@ func TestWhatIsWrittenIsLimited(t *testing.T) {
 	if seen := b.see(); seen.FailingReason != string(fault.NoSpace) || !strings.Contains(seen.Failing, "100%") {
 		t.Errorf("full, and seen %q: %s", seen.FailingReason, seen.Failing)
 	}
-	if full := b.driver.look()[owner]; full != 100 {
+	if full := b.driver.mounted.Look(b.driver.spaceOf)[owner]; full != 100 {
 		t.Errorf("the watch finds %d%%", full)
 	}
 	must(t, os.Remove(b.path()+"/much"))
