@@ -66,6 +66,7 @@ func (p *pass) examine(ctx context.Context, admitted spec.Admitted) (err error) 
 	if p.record.Facts, err = p.inspect(ctx, admitted.Chroot.Source); err != nil {
 		return err
 	}
+	p.record.Facts.Quota = compile.ByQuota(p.world, p.record.Facts.Quota)
 	for _, lower := range lowersOf(admitted.Chroot) {
 		if facts, err := p.inspect(ctx, spec.Source{Directory: &spec.DirectorySource{Path: lower}}); err == nil {
 			p.record.Facts.Places = append(p.record.Facts.Places, facts.Places...)

@@ -629,6 +629,43 @@ func TestALostRecordIsWrittenAgain(t *testing.T) {
 	})
 }
 
+// A limited upper stays in what it was made in, whatever the machine offers by now, and
+// shrinks in place where it can.
+func TestWhatLimitsAnUpperStays(t *testing.T) {
+	for _, quotas := range []bool{false, true} {
+		bubble(t, func(r *room) {
+			owner, kind := object.SessionOwner("a"), map[bool]string{false: "Store", true: "Quota"}
+			limited := func(size string) string {
+				return manifest("Session", "a", "chroot: {source: {directory: {path: /srv}}, union: {upper: {size: "+size+"}}}")
+			}
+			lies := func() {
+				t.Helper()
+				f := r.phase("a", status.Ready)
+				if !slices.ContainsFunc(f.Status.Objects, func(o status.Object) bool { return o.Kind == kind[quotas] }) {
+					t.Errorf("with quotas %t it is made of %+v", quotas, f.Status.Objects)
+				}
+			}
+			r.quotas = quotas
+			r.write("a.yaml", limited("2Gi"))
+			lies()
+			r.halt()
+			r.quotas = !quotas
+			r.world.change(func() { r.world.torn[owner] = true; r.world.steps = nil })
+			r.start()
+			lies()
+			if steps := r.world.taken(); !slices.Equal(steps, []string{"Amend session/a 0-home/home"}) {
+				t.Errorf("steps %q, want the record written and nothing else", steps)
+			}
+			r.write("a.yaml", limited("1Gi"))
+			want := "UpToDate=False/RecreateRequired"
+			if quotas {
+				want = "UpToDate=True/Current"
+			}
+			says(t, r.phase("a", status.Ready), want)
+		})
+	}
+}
+
 func TestStatusIsThereAtOnce(t *testing.T) {
 	bubble(t, func(r *room) {
 		free := make(chan struct{})

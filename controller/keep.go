@@ -99,7 +99,7 @@ func (p *pass) adopt(session *spec.Session) []string {
 		}}
 		return nil
 	}
-	running = running.Grown(wanted)
+	running = running.Resized(wanted, p.record.Facts.Quota)
 	p.record.Session.Chroot = running.Chroot
 	fields := spec.NeedsRecreate(running, wanted)
 	p.drift = current

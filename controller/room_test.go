@@ -32,6 +32,8 @@ type room struct {
 	folder  string
 	status  string
 	source  *manifests.Source
+	// quotas is set if Inspect finds that the machine offers them.
+	quotas bool
 	// missing are the sources that Inspect does not find.
 	missing map[string]bool
 	// accounts are what the last single convergence told of owners.
@@ -94,7 +96,7 @@ func (r *room) prepare() {
 		case s.Loopback != nil:
 			return compile.Facts{FSType: "ext4", Contents: object.FileIdentity{Inode: uint64(len(s.Loopback.Path)), Size: 1}}, nil
 		}
-		return compile.Facts{}, nil
+		return compile.Facts{Quota: r.quotas}, nil
 	}
 	if r.set != nil {
 		r.set(r.controller)

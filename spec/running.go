@@ -28,11 +28,12 @@ func (a Admitted) WithSession(s *Session) Admitted {
 	return a
 }
 
-// Grown returns what was admitted with as much room for the session's own layer as its
-// manifests now give it, if that is more: a layer on disk grows while it is used.
-func (a Admitted) Grown(wanted Admitted) Admitted {
+// Resized returns what was admitted with as much room for the session's own layer as its
+// manifests now give it: a layer on disk grows while it is used, and where it can, it
+// shrinks.
+func (a Admitted) Resized(wanted Admitted, shrinks bool) Admitted {
 	was, now := sizeOf(a.Chroot), sizeOf(wanted.Chroot)
-	if a.ChrootName != wanted.ChrootName || was == nil || now == nil || now.Cmp(*was) <= 0 {
+	if a.ChrootName != wanted.ChrootName || was == nil || now == nil || now.Cmp(*was) <= 0 && !shrinks {
 		return a
 	}
 	union, upper, size := *a.Chroot.Union, *a.Chroot.Union.Upper, now.DeepCopy()

@@ -92,7 +92,7 @@ func TestFieldsOfAnInlineChroot(t *testing.T) {
 }
 
 // What a session may write grows while it runs, and only that.
-func TestGrown(t *testing.T) {
+func TestResized(t *testing.T) {
 	admit := func(union string) spec.Admitted {
 		a, err := spec.Admit(session(t, `{chroot: {source: {directory: {path: /a}}, union: {`+union+`}}}`), spec.References{}, false)
 		if err != nil {
@@ -103,21 +103,24 @@ func TestGrown(t *testing.T) {
 	const size = "spec.chroot.union.upper.size"
 	for _, row := range []struct {
 		name, running, wanted string
-		left                  []string // the fields that still differ
+		left                  []string // the fields that still differ, if it grows and does not shrink
+		shrunk                []string // if it does
 	}{
-		{"as it is", "upper: {size: 1Gi}", "upper: {size: 1024Mi}", nil},
-		{"larger", "upper: {size: 1Gi}", "upper: {size: 2Gi}", nil},
-		{"smaller", "upper: {size: 2Gi}", "upper: {size: 1Gi}", []string{size}},
-		{"no limit any more", "upper: {size: 2Gi}", "", []string{size}},
-		{"a limit after all", "", "upper: {size: 2Gi}", []string{size}},
-		{"more memory", "upper: {medium: Memory, size: 1Gi}", "upper: {medium: Memory, size: 2Gi}", []string{size}},
-		{"from memory to disk", "upper: {medium: Memory, size: 1Gi}", "upper: {size: 2Gi}", []string{"spec.chroot.union.upper.medium", size}},
-		{"larger, and something else", "upper: {size: 1Gi}", "upper: {size: 2Gi}, lowers: [/b]", []string{"spec.chroot.union.lowers"}},
+		{"as it is", "upper: {size: 1Gi}", "upper: {size: 1024Mi}", nil, nil},
+		{"larger", "upper: {size: 1Gi}", "upper: {size: 2Gi}", nil, nil},
+		{"smaller", "upper: {size: 2Gi}", "upper: {size: 1Gi}", []string{size}, nil},
+		{"no limit any more", "upper: {size: 2Gi}", "", []string{size}, []string{size}},
+		{"a limit after all", "", "upper: {size: 2Gi}", []string{size}, []string{size}},
+		{"more memory", "upper: {medium: Memory, size: 1Gi}", "upper: {medium: Memory, size: 2Gi}", []string{size}, []string{size}},
+		{"from memory to disk", "upper: {medium: Memory, size: 1Gi}", "upper: {size: 2Gi}", []string{"spec.chroot.union.upper.medium", size}, []string{"spec.chroot.union.upper.medium", size}},
+		{"larger, and something else", "upper: {size: 1Gi}", "upper: {size: 2Gi}, lowers: [/b]", []string{"spec.chroot.union.lowers"}, []string{"spec.chroot.union.lowers"}},
 	} {
 		running, wanted := admit(row.running), admit(row.wanted)
 		before := *running.Chroot.Union.Upper
-		if diff := cmp.Diff(row.left, spec.NeedsRecreate(running.Grown(wanted), wanted)); diff != "" {
-			t.Errorf("%s: fields (-want +got):\n%s", row.name, diff)
+		for shrinks, want := range map[bool][]string{false: row.left, true: row.shrunk} {
+			if diff := cmp.Diff(want, spec.NeedsRecreate(running.Resized(wanted, shrinks), wanted)); diff != "" {
+				t.Errorf("%s, and it shrinks is %t: fields (-want +got):\n%s", row.name, shrinks, diff)
+			}
 		}
 		if diff := cmp.Diff(before, *running.Chroot.Union.Upper); diff != "" {
 			t.Errorf("%s: what runs was changed in place:\n%s", row.name, diff)
@@ -125,7 +128,7 @@ func TestGrown(t *testing.T) {
 	}
 	other := admit("upper: {size: 2Gi}")
 	other.ChrootName = "other"
-	if got := admit("upper: {size: 1Gi}").Grown(other); got.Chroot.Union.Upper.Size.String() != "1Gi" {
+	if got := admit("upper: {size: 1Gi}").Resized(other, true); got.Chroot.Union.Upper.Size.String() != "1Gi" {
 		t.Error("it took over what another chroot says")
 	}
 }

@@ -70,7 +70,7 @@ func (c *cli) survey() []survey.Finding {
 	facts, running, err := presence.Look(c.runDir)
 	machine := survey.Machine{
 		Root: "/", Layout: layout.Layout{State: cmp.Or(facts.StateDir, defaultStateDir), Run: c.runDir},
-		Manifests: facts.ManifestDirs,
+		Manifests: facts.ManifestDirs, UpperImages: facts.UpperImages,
 	}
 	if len(machine.Manifests) == 0 {
 		machine.Manifests = []string{defaultManifestDir}

@@ -36,6 +36,7 @@ type options struct {
 	keepUnpacked time.Duration
 	maxPrune     int
 	limits       budget.Limits
+	upperImages  bool
 	socketMode   uint32
 	socketGroup  string
 
@@ -67,6 +68,7 @@ func (o *options) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.limits.Sessions, "max-sessions", 0, "how many sessions there may be; others wait, who came first is first; 0 for any number")
 	flags.IntVar(&o.limits.Loops, "max-loop-devices", 0, "how many loop devices the host may have in use, by whomsoever, before no session is begun that takes one; 0 for any number")
 	flags.IntVar(&o.limits.Mounts, "max-mounts", 0, "how many mounts the host may have, by whomsoever, before no session is begun; 0 for as many as sysctl fs.mount-max says")
+	flags.BoolVar(&o.upperImages, "upper-images", false, "limit what sessions write on disk by an image for each, also where the file system of --state-dir keeps project quotas, which people inside can evade")
 	flags.DurationVar(&o.keepUnpacked, "keep-unpacked", time.Hour, "how long an archive that a Chroot names stays unpacked when no session stands on it; 0 is not at all")
 	flags.StringArrayVar(&o.metricsListen, "metrics-listen", nil,
 		"where metrics, /healthz, /readyz and a page to look at are served: 127.0.0.1:9754, or unix:/run/coppice/metrics.sock; may be given more than once (default nowhere)")

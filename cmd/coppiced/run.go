@@ -45,6 +45,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	var c *controller.Controller // set before anything can report to it
 	k, err := kernel.Open(kernel.Config{
 		Layout:   l,
+		NoQuotas: o.upperImages,
 		Progress: func(id object.ID, done, total int64) { c.Progress(id, done, total) },
 		HookSaid: func(session, hook, phase, line string) {
 			log.Info(line, "session", session, "hook", hook, "phase", phase)
@@ -61,7 +62,7 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	here, err := presence.Announce(o.runDir, presence.Facts{
 		PID: os.Getpid(), Version: version.Number(), Started: time.Now().UTC(),
 		StateDir: o.stateDir, ManifestDirs: o.manifestDirs, Recursive: o.recursive, EphemeralDir: l.Manifests(),
-		Log: logsTo(o.logFormat),
+		Log: logsTo(o.logFormat), UpperImages: o.upperImages,
 	})
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func facts(f compile.Facts) func(*compile.Record) {
 }
 
 func TestSession(t *testing.T) {
-	size := resource.MustParse("2Gi")
+	size, odd := resource.MustParse("2Gi"), resource.MustParse("1G")
 	image := compile.Facts{Contents: object.FileIdentity{Device: 1, Inode: 2, Size: 3, ModTime: 4}, FSType: "ext4", Offset: 1 << 20}
 	for _, row := range []struct {
 		name   string
@@ -78,6 +78,41 @@ func TestSession(t *testing.T) {
 			[]string{
 				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/"}],"memory":true,"memorySize":2147483648}`,
 				`session/s 6-inside/processes {"grace":1000000000,"wait":true}`,
+			}},
+		{"a limited upper lies in an image",
+			record(spec.ChrootSpec{
+				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/srv/root"}},
+				Union:  overlay(spec.Union{Upper: &spec.Upper{Medium: spec.MediumDisk, Size: &size}, Volatile: new(true)}),
+			}),
+			[]string{
+				`session/s 2-layer/store {"file":"/state/sessions/s/store.img","path":"/run/stores/s","size":2147483648,"volatile":true}`,
+				`session/s 3-write/upper {"dir":"/run/stores/s/upper","work":"/run/stores/s/work","model":{"path":"/srv/root"},"volatile":true}`,
+				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/srv/root"}],"upper":"/run/stores/s/upper","work":"/run/stores/s/work","volatile":true}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"or in a folder with a quota, which is rounded up",
+			record(spec.ChrootSpec{
+				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/srv/root"}},
+				Union:  overlay(spec.Union{Upper: &spec.Upper{Medium: spec.MediumDisk, Size: &odd}}),
+			}, facts(compile.Facts{Quota: true})),
+			[]string{
+				`session/s 2-layer/quota {"path":"/state/sessions/s/layer","size":1000013824}`,
+				`session/s 3-write/upper {"dir":"/state/sessions/s/layer/upper","work":"/state/sessions/s/layer/work","model":{"path":"/srv/root"}}`,
+				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/srv/root"}],"upper":"/state/sessions/s/layer/upper","work":"/state/sessions/s/layer/work"}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
+			}},
+		{"a quota is for uppers that are limited",
+			record(spec.ChrootSpec{
+				Source: spec.Source{Directory: &spec.DirectorySource{Path: "/srv/root"}},
+				Union:  overlay(spec.Union{Upper: &spec.Upper{Medium: spec.MediumDisk}}),
+			}, facts(compile.Facts{Quota: true})),
+			[]string{
+				`session/s 3-write/upper {"dir":"/state/sessions/s/upper","work":"/state/sessions/s/work","model":{"path":"/srv/root"}}`,
+				`session/s 4-root/namespace {"type":"overlay","layers":[{"path":"/srv/root"}],"upper":"/state/sessions/s/upper","work":"/state/sessions/s/work"}`,
+				`session/s 6-inside/processes {}`,
+				`session/s 7-view/root {"path":"/run/sessions/s/root"}`,
 			}},
 		{"a plain folder gets no mounts, files or hooks",
 			record(spec.ChrootSpec{Source: spec.Source{Plain: &spec.PlainSource{Path: "/srv/old"}}}, func(r *compile.Record) {
@@ -353,3 +388,27 @@ const schrootEnv = `"SESSION_ID=s","CHROOT_NAME=sid-1","CHROOT_ALIAS=unstable",`
 	`"PLATFORM=linux","HOST_OS=linux-gnu","VERBOSE=normal","CHROOT_TYPE=directory","CHROOT_DIRECTORY=/r","CHROOT_UNION_TYPE=none",` +
 	`"AUTH_UID=1000","AUTH_RUID=1000","AUTH_USER=alice","AUTH_RUSER=alice",` +
 	`"COPPICE_CHROOT=sid-1","COPPICE_PROFILE=p","COPPICE_UID=uid","CHROOT_NAME=Sid.1","DEBIAN_DIST=sid","FLAVOUR=x"`
+
+// What limits an upper stays what it is, whatever the machine offers by now.
+func TestByQuota(t *testing.T) {
+	world := func(kinds ...object.Kind) (w object.World) {
+		for _, kind := range kinds {
+			w.Objects = append(w.Objects, object.Observed{Kind: kind})
+		}
+		return w
+	}
+	for _, row := range []struct {
+		world         object.World
+		offered, want bool
+	}{
+		{world(), true, true},
+		{world(), false, false},
+		{world(object.KindHome, object.KindStore, object.KindUpper), true, false},
+		{world(object.KindHome, object.KindQuota, object.KindUpper), false, true},
+		{world(object.KindHome, object.KindUpper), true, true},
+	} {
+		if got := compile.ByQuota(row.world, row.offered); got != row.want {
+			t.Errorf("%+v, offered %t: %t", row.world.Objects, row.offered, got)
+		}
+	}
+}

@@ -26,6 +26,9 @@ type Facts struct {
 	SizeLimit int64 `json:"sizeLimit,omitempty"`
 	// ReadOnly is set when the file system cannot be written to at all.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// Quota is set where a limited upper on disk is a project of its own, which the
+	// file system of the state folder counts; it lies in an image otherwise.
+	Quota bool `json:"quota,omitempty"`
 	// Places are where the source really is, and the union's lowers after it.
 	Places []Place `json:"places,omitempty"`
 }

@@ -56,16 +56,42 @@ func (c *compiler) overlay(union spec.Union, from source) {
 	} else {
 		root.Upper, root.Work = c.layout.Upper(name), c.layout.Work(name)
 		if upper != nil && upper.Size != nil {
-			root.Upper, root.Work = c.layout.StoredUpper(name), c.layout.StoredWork(name)
-			c.add(object.GroupLayer, "store", object.Store{
-				File: c.layout.StoreImage(name), Path: c.layout.Store(name), Size: upper.Size.Value(), Volatile: root.Volatile,
-			})
+			root.Upper, root.Work = c.limited(upper.Size.Value(), root.Volatile)
 		}
 		c.add(object.GroupWrite, "upper", object.Upper{
 			Dir: root.Upper, Work: root.Work, Model: from.layer, Volatile: root.Volatile,
 		})
 	}
 	c.add(object.GroupRoot, "namespace", root)
+}
+
+// limited adds what a limited upper lies in, and says where in there it is.
+func (c *compiler) limited(size int64, volatile bool) (upper, work string) {
+	name := c.record.Session.Name
+	if c.record.Facts.Quota {
+		const whole = object.QuotaUnit
+		c.add(object.GroupLayer, "quota", object.Quota{Path: c.layout.Layer(name), Size: (size + whole - 1) / whole * whole})
+		return c.layout.LayerUpper(name), c.layout.LayerWork(name)
+	}
+	c.add(object.GroupLayer, "store", object.Store{
+		File: c.layout.StoreImage(name), Path: c.layout.Store(name), Size: size, Volatile: volatile,
+	})
+	return c.layout.StoredUpper(name), c.layout.StoredWork(name)
+}
+
+// ByQuota reports whether a session's upper, if it is limited, is limited by a quota:
+// as what there is of it already, or else as the machine offers it. To begin it the
+// other way would take from under its root what that stands on.
+func ByQuota(world object.World, offered bool) bool {
+	for _, o := range world.Objects {
+		switch o.Kind {
+		case object.KindQuota:
+			return true
+		case object.KindStore:
+			return false
+		}
+	}
+	return offered
 }
 
 // source adds what the root stands on and says where it is to be found.

@@ -32,8 +32,11 @@ type Harness struct {
 	Disk     object.Disk
 	Archive  object.Tree
 	Snapshot object.Snapshot
-	// Fixed is set where a limited upper cannot grow.
+	// Fixed is set where a limited upper in a store cannot grow.
 	Fixed bool
+	// NoQuota says why the file system of the state folder counts no projects; "" if it
+	// does.
+	NoQuota string
 	// Hand breaks things.
 	Hand Hand
 }
@@ -53,6 +56,8 @@ type Hand interface {
 	UnmountBase(key string)
 	// UnmountStore takes away the mount that a session's limited upper lies in.
 	UnmountStore(session string)
+	// ChangeLimit gives a session's upper that a quota limits another limit.
+	ChangeLimit(session string, size int64)
 	// TearRecord empties a home's record, LoseJournal removes its journal.
 	TearRecord(session string)
 	LoseJournal(session string)
@@ -92,6 +97,7 @@ func Run(t *testing.T, harness func(*testing.T) Harness) {
 		"shared bases":           (*suite).sharedBases,
 		"snapshots":              (*suite).snapshots,
 		"limited uppers":         (*suite).limitedUppers,
+		"counted uppers":         (*suite).countedUppers,
 		"broken by hand":         (*suite).brokenByHand,
 		"a busy view":            (*suite).busyView,
 		"an opened source":       (*suite).openedSource,

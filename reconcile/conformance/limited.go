@@ -59,3 +59,51 @@ func (s *suite) limitedUppers() {
 		s.owners()
 	}
 }
+
+// counted is a session whose upper a quota limits, with as little else as there can be.
+func (s *suite) counted(size int64) []object.Object {
+	name, layer := s.owner.Name, object.Layer{Path: s.Directory}
+	rest := []object.Object{
+		s.at(object.GroupLayer, "quota", object.Quota{Path: s.Layout.Layer(name), Size: size}),
+		s.at(object.GroupWrite, "upper", object.Upper{Dir: s.Layout.LayerUpper(name), Work: s.Layout.LayerWork(name), Model: layer}),
+		s.at(object.GroupRoot, "namespace", object.Namespace{
+			Type: object.RootOverlay, Layers: []object.Layer{layer}, Upper: s.Layout.LayerUpper(name), Work: s.Layout.LayerWork(name),
+		}),
+		s.at(object.GroupView, "root", object.View{Path: s.Layout.View(name)}),
+	}
+	return append([]object.Object{s.at(object.GroupHome, "home", object.Home{Admitted: []byte(`"counted"`), Objects: rest})}, rest...)
+}
+
+// countedUppers makes a session with a quota from any step on, makes it larger and
+// smaller, changes its limit by hand, and unmakes it.
+func (s *suite) countedUppers() {
+	if s.NoQuota != "" {
+		s.Skip(s.NoQuota)
+	}
+	const small, large = 4 << 20, 8 << 20
+	desired := s.counted(small)
+	for _, o := range desired[1:4] {
+		s.refuses(plan.Step{Op: plan.Create, ID: o.ID, Object: o}, desired)
+	}
+	for n := range desired {
+		for _, step := range s.steps(desired)[:n+1] {
+			s.do(step)
+		}
+		s.kernel = s.Start()
+		s.sees("some of it", desired, desired[:n+1]...)
+		for _, size := range []int64{small, large, small} {
+			wanted := s.counted(size)
+			s.converge(wanted)
+			s.sees("as large as wanted", wanted, wanted...)
+		}
+		s.Hand.ChangeLimit(s.owner.Name, 2*large)
+		if n := s.converge(desired); n != 1 {
+			s.Errorf("it took %d steps to set the limit again", n)
+		}
+		s.sees("limited again", desired, desired...)
+		s.kernel = s.Start()
+		s.converge(nil) // by what the home remembers alone
+		s.sees("gone", desired)
+		s.owners()
+	}
+}

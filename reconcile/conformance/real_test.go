@@ -16,6 +16,7 @@ import (
 	"coppice.dev/reconcile/kernel"
 	"coppice.dev/reconcile/kernel/enter"
 	"coppice.dev/reconcile/kernel/mounttable"
+	"coppice.dev/reconcile/kernel/quota"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
@@ -45,6 +46,9 @@ func onThisMachine(t *testing.T) conformance.Harness {
 	may, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_RESOURCE, 0, 0, 0)
 	must(t, err)
 	h.Fixed = may == 0
+	if t.Name() == "TestReal/counted_uppers" {
+		h.NoQuota = counting(t, base, h.Layout.State)
+	}
 	hands := &hands{t: t, layout: h.Layout}
 	h.Hand = hands
 
@@ -128,6 +132,22 @@ func device(t *testing.T, base string) object.Disk {
 	return object.Disk{Device: name, FSType: "ext4", ReadOnly: true}
 }
 
+// counting mounts a file system that counts projects where the state folder is to be,
+// or says why it cannot.
+func counting(t *testing.T, base, state string) string {
+	path := base + "/counting.image"
+	must(t, os.WriteFile(path, nil, 0o644))
+	must(t, os.Truncate(path, 64<<20))
+	run(t, "mkfs.ext4", "-q", "-O", "quota,project", path)
+	must(t, os.Mkdir(state, 0o755))
+	if out, err := exec.Command("mount", "-o", "loop,prjquota", path, state).CombinedOutput(); err != nil {
+		line, _, _ := strings.Cut(string(out), "\n")
+		return "this kernel counts no projects on ext4: " + line
+	}
+	t.Cleanup(func() { run(t, "umount", state) })
+	return ""
+}
+
 // subvolume mounts a btrfs with a subvolume.
 func subvolume(t *testing.T, base string) object.Snapshot {
 	path, point := base+"/btrfs.image", base+"/btrfs"
@@ -147,7 +167,7 @@ func nothingLeft(t *testing.T, base string) {
 	table, err := mounttable.Host()
 	must(t, err)
 	for _, e := range mounttable.Below(table, base) {
-		if filepath.Base(e.Mountpoint) == "btrfs" {
+		if name := filepath.Base(e.Mountpoint); name == "btrfs" || name == "state" {
 			continue // the test's own
 		}
 		t.Errorf("left mounted: %s", e.Mountpoint)
@@ -238,6 +258,13 @@ func (h *hands) UnmountBase(key string) {
 }
 
 func (h *hands) UnmountStore(session string) { h.refused(unix.Unmount(h.layout.Store(session), 0)) }
+
+func (h *hands) ChangeLimit(session string, size int64) {
+	path := h.layout.Layer(session)
+	if _, err := os.Lstat(path); err == nil {
+		must(h.t, quota.New(h.layout, nil).Amend(h.t.Context(), object.Object{Spec: object.Quota{Path: path, Size: size}}))
+	}
+}
 
 func (h *hands) TearRecord(session string) { h.refused(os.Truncate(h.layout.Record(session), 0)) }
 

@@ -75,6 +75,18 @@ func limited(below string, size int64) []object.Object {
 	}
 }
 
+// counted is an overlay whose upper a quota limits.
+func counted(below string, size int64) []object.Object {
+	layer := object.Layer{Path: below}
+	return []object.Object{
+		at(owner, object.GroupLayer, "quota", object.Quota{Path: paths.Layer(session), Size: size}),
+		at(owner, object.GroupWrite, "upper", object.Upper{Dir: paths.LayerUpper(session), Work: paths.LayerWork(session), Model: layer}),
+		at(owner, object.GroupRoot, "namespace", object.Namespace{
+			Type: object.RootOverlay, Layers: []object.Layer{layer}, Upper: paths.LayerUpper(session), Work: paths.LayerWork(session),
+		}),
+	}
+}
+
 func mounts(list ...object.Mount) []object.Object {
 	var objects []object.Object
 	for _, m := range list {
@@ -148,6 +160,8 @@ func worlds() []world {
 		compose("volume below an overlay", nil, slices.Concat([]object.Object{at(owner, object.GroupDevice, "volume", warned), mounted}, overlay(paths.Disk(owner)), inside(false))...),
 		compose("limited upper", nil, slices.Concat(limited("/srv/a", 16<<20), mounts(proc), inside(false))...),
 		compose("larger upper", nil, slices.Concat(limited("/srv/a", 32<<20), inside(true), tasks()[:2])...),
+		compose("counted upper", nil, slices.Concat(counted("/srv/a", 16<<20), mounts(proc), inside(false))...),
+		compose("smaller counted upper", nil, slices.Concat(counted("/srv/a", 8<<20), inside(true), tasks()[:2])...),
 		compose("hooks and files", nil, slices.Concat(overlay("/srv/a"), mounts(proc), inside(false), tasks())...),
 		compose("expose tree", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts, proc), inside(true))...),
 		compose("expose fewer", nil, slices.Concat(overlay("/srv/a"), mounts(dev, pts), inside(true))...),

@@ -108,7 +108,7 @@ func TestAFaultAnywhereIsOvercome(t *testing.T) {
 }
 
 var kinds = []object.Kind{
-	object.KindHome, object.KindImage, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindUpper, object.KindNamespace,
+	object.KindHome, object.KindImage, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindQuota, object.KindUpper, object.KindNamespace,
 	object.KindMount, object.KindProcesses, object.KindView, object.KindFile, object.KindHook,
 }
 

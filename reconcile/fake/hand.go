@@ -84,6 +84,15 @@ func (m *Machine) UnmountStore(session string) {
 	}
 }
 
+// ChangeLimit implements conformance.Hand.
+func (m *Machine) ChangeLimit(session string, size int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h := m.homes[session]; h != nil && h.layer.there() {
+		m.limits[h.layer.project] = size
+	}
+}
+
 // TearRecord empties the record of a session, as a power cut does.
 func (m *Machine) TearRecord(session string) {
 	m.mu.Lock()

@@ -170,7 +170,7 @@ func (k *Kernel) Owners(context.Context) ([]object.Owner, error) {
 
 var kindsOf = map[object.Class][]object.Kind{
 	object.Session: {
-		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindUpper, object.KindNamespace, object.KindMount,
+		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindQuota, object.KindUpper, object.KindNamespace, object.KindMount,
 		object.KindProcesses, object.KindView, object.KindFile, object.KindHook,
 	},
 	object.Base: {object.KindImage, object.KindDisk, object.KindTree},

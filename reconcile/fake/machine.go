@@ -39,6 +39,7 @@ type Machine struct {
 	pinRooms  map[string]bool        // the folders of pins that are there, by session
 	views     map[string]*view       // by session
 	groups    map[string]bool        // cgroups, CONTROLLER/SESSION
+	limits    map[int]int64          // by project; some are other people's
 	processes map[int]*process       // by pid
 	marks     map[string]bool        // what hooks did and nobody undid
 }
@@ -55,6 +56,7 @@ type home struct {
 	work    bool
 	link    string // to the snapshot
 	store   *store // nil if there never was one, or it went
+	layer   *counted
 	journal map[object.Address]*entry
 }
 
@@ -140,6 +142,7 @@ func New(sources ...string) *Machine {
 		snapshots:  map[string]*layer{},
 		volumes:    map[string]*volume{},
 		marks:      map[string]bool{},
+		limits:     map[int]int64{theirs: 12345},
 	}
 	for _, s := range sources {
 		m.sources[s] = true

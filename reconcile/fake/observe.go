@@ -59,6 +59,8 @@ func (k *Kernel) observe(kind object.Kind, owner object.Owner, known []object.Ob
 		return one(at(object.GroupLayer, "tree", ""))
 	case object.KindStore:
 		return m.seeStore(h, known)
+	case object.KindQuota:
+		return m.seeQuota(h)
 	case object.KindUpper:
 		shut := h != nil && h.store.there() && !h.store.mounted
 		if h == nil || h.upper == nil && !shut || h.note == nil && shut {

@@ -30,11 +30,19 @@ func (m *Machine) State() string {
 			}
 			say("store %s image=%t mounted=%t %s", name, s.image, s.mounted, made)
 		}
+		if h.layer != nil {
+			say("layer %s whole=%t project=%t limit=%d", name, h.layer.whole, h.layer.project != 0, m.limits[h.layer.project])
+		}
 		for a, e := range h.journal {
 			_, now := m.live(name)
 			hook, _ := e.task.Spec.(object.Hook)
 			current := hook.Phase == "setup" || hook.Phase == "stop" || now != nil && now.instance == e.instance
 			say("journal %s %s %s %s current=%t", name, a, e.state, object.PrintOf(e.task.Spec), current)
+		}
+	}
+	for project, limit := range m.limits {
+		if project != theirs {
+			say("limit %d", limit)
 		}
 	}
 	for o, t := range m.trees {
@@ -117,6 +125,9 @@ func (m *Machine) Foreign() string {
 		if l, err := object.ParseLabel(label); err != nil || l.Controller != m.Controller {
 			lines = append(lines, "loop "+device+" "+label)
 		}
+	}
+	if limit, limited := m.limits[theirs]; limited {
+		lines = append(lines, fmt.Sprintf("limit %d", limit))
 	}
 	for name := range m.pins {
 		if _, _, ours := parsePin(name); !ours {

@@ -26,6 +26,8 @@ func (k *Kernel) create(o object.Object, contents []object.Object) {
 		k.makeTree(o)
 	case object.Store:
 		k.makeStore(o)
+	case object.Quota:
+		k.makeQuota(o)
 	case object.Upper:
 		k.makeUpper(o)
 	case object.Namespace:
@@ -56,6 +58,8 @@ func (k *Kernel) amend(o object.Object) {
 		k.amendVolume(o)
 	case object.Store:
 		k.amendStore(o)
+	case object.Quota:
+		k.amendQuota(o)
 	case object.Upper:
 		if h := k.home(o.Owner); !h.work {
 			k.effect(func() { h.work = true })
@@ -103,6 +107,8 @@ func (k *Kernel) destroy(seen object.Observed) {
 		k.dropTree(seen.Owner)
 	case object.KindStore:
 		k.dropStore(seen.Owner)
+	case object.KindQuota:
+		k.dropQuota(seen.Owner)
 	case object.KindUpper:
 		k.dropUpper(seen.Owner)
 	case object.KindNamespace:

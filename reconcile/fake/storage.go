@@ -170,6 +170,9 @@ func (k *Kernel) makeUpper(o object.Object) {
 	if k.m.shut(o.Owner.Name, spec.Dir) {
 		refuse(syscall.ENOENT, "make upper of %s in its store", o.Owner)
 	}
+	if spec.Dir == k.m.Layout.LayerUpper(o.Owner.Name) && !h.layer.there() {
+		refuse(syscall.ENOENT, "make upper of %s in its folder", o.Owner)
+	}
 	if h.upper != nil {
 		refuse(syscall.EEXIST, "publish upper of %s", o.Owner)
 	}

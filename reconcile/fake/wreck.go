@@ -17,7 +17,7 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 	defer m.settle()
 	h, v := m.homes[session], m.views[session]
 	pin, inside := m.live(session)
-	switch r.Intn(31) {
+	switch r.Intn(33) {
 	case 0:
 		if h != nil && (h.link != "" || !m.ownSnapshots()) {
 			h.record = nil
@@ -158,6 +158,17 @@ func (m *Machine) Wreck(r *rand.Rand, session string) {
 		for _, name := range m.volumesOf(object.SessionOwner(session)) {
 			if !m.used(m.volumes[name]) {
 				delete(m.volumes, name)
+			}
+		}
+	case 31: // setquota
+		if h != nil && h.layer.there() {
+			m.limits[h.layer.project] = int64(r.Intn(2) * 4096)
+		}
+	case 32: // a folder of an upper that was not made whole
+		if h != nil && h.layer == nil {
+			h.layer = &counted{project: []int{0, m.claim()}[r.Intn(2)]}
+			if h.layer.project != 0 && r.Intn(2) == 0 {
+				m.limits[h.layer.project] = 4096
 			}
 		}
 	case 30: // the folder of pins, bare unless a namespace is pinned in it

@@ -108,7 +108,7 @@ func (k *Kernel) MeasureUppers(ctx context.Context, pause func()) (m Measured, e
 				return err
 			}
 			session := home.Name()
-			size := usage(ctx, k.layout.Upper(session)) + usage(ctx, k.layout.Tree(session)) + k.stores.Usage(session)
+			size := usage(ctx, k.layout.Upper(session)) + usage(ctx, k.layout.Tree(session)) + k.stores.Usage(session) + k.quotaUsage(ctx, session)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

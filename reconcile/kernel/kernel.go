@@ -24,6 +24,7 @@ import (
 	"coppice.dev/reconcile/kernel/lvm"
 	"coppice.dev/reconcile/kernel/namespace"
 	"coppice.dev/reconcile/kernel/processes"
+	"coppice.dev/reconcile/kernel/quota"
 	"coppice.dev/reconcile/kernel/rmtree"
 	"coppice.dev/reconcile/kernel/store"
 	"coppice.dev/reconcile/kernel/tree"
@@ -37,6 +38,8 @@ import (
 // Config is what a kernel is opened with.
 type Config struct {
 	Layout layout.Layout
+	// NoQuotas has uppers be limited by images even where quotas could do it.
+	NoQuotas bool
 	// Progress is told how far a long step has come, in bytes. It may be nil,
 	// and must not block.
 	Progress func(id object.ID, done, total int64)
@@ -57,7 +60,10 @@ type Kernel struct {
 	drivers map[object.Kind]driver.Driver
 	volumes *lvm.Driver
 	stores  *store.Driver
+	quotas  *quota.Driver
 	trashed chan struct{}
+	// noQuotas has no new session be limited by a quota.
+	noQuotas bool
 
 	inspector inspect.Inspector
 
@@ -84,7 +90,7 @@ func Open(cfg Config) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{layout: l, lock: lock, trashed: make(chan struct{}, 1)}
+	k := &Kernel{layout: l, lock: lock, trashed: make(chan struct{}, 1), noQuotas: cfg.NoQuotas}
 	if err := k.open(cfg); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -115,6 +121,7 @@ func (k *Kernel) open(cfg Config) error {
 	reports := &lvm.Reports{Tool: new(lvm.Tool)}
 	k.inspector.Volumes, k.volumes = reports, lvm.New(controller, reports)
 	k.stores = store.New(k.layout, controller, k.poke)
+	k.quotas = quota.New(k.layout, k.poke)
 	k.drivers = map[object.Kind]driver.Driver{
 		object.KindHome:      home.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindImage:     image.Driver{Layout: k.layout, Controller: controller},
@@ -123,6 +130,7 @@ func (k *Kernel) open(cfg Config) error {
 		object.KindDisk:      disk.Driver{Layout: k.layout},
 		object.KindTree:      tree.Driver{Layout: k.layout, Trashed: k.poke, Progress: cfg.Progress},
 		object.KindStore:     k.stores,
+		object.KindQuota:     k.quotas,
 		object.KindUpper:     upper.Driver{Layout: k.layout, Trashed: k.poke},
 		object.KindNamespace: namespace.Namespaces{Room: k.room},
 		object.KindMount:     namespace.Mounts{Room: k.room},
@@ -138,7 +146,7 @@ func (k *Kernel) open(cfg Config) error {
 // which they are looked at: the home first, since it remembers the others.
 var kindsOf = map[object.Class][]object.Kind{
 	object.Session: {
-		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindUpper, object.KindNamespace, object.KindMount,
+		object.KindHome, object.KindSnapshot, object.KindVolume, object.KindDisk, object.KindTree, object.KindStore, object.KindQuota, object.KindUpper, object.KindNamespace, object.KindMount,
 		object.KindProcesses, object.KindView, object.KindFile, object.KindHook,
 	},
 	object.Base: {object.KindImage, object.KindDisk, object.KindTree},
@@ -240,9 +248,14 @@ func (k *Kernel) Do(ctx context.Context, step plan.Step) error {
 	}
 }
 
-// Inspect looks at a chroot's source before a session is admitted.
+// Inspect looks at a chroot's source before a session is admitted, and at how the
+// session's own layer can be limited.
 func (k *Kernel) Inspect(ctx context.Context, s spec.Source) (compile.Facts, error) {
-	return k.inspector.Source(ctx, s)
+	facts, err := k.inspector.Source(ctx, s)
+	if !k.noQuotas {
+		facts.Quota, _ = k.quotas.Offered()
+	}
+	return facts, err
 }
 
 // Layout returns the paths that objects live at.
@@ -255,13 +268,14 @@ func (k *Kernel) Room() *namespace.Room { return k.room }
 // cgroup v2.
 func (k *Kernel) Group(session string) string { return k.group.Path(session) }
 
-// WatchSpace passes on the owners of volumes and of stores that fill up, until the
-// context is done.
+// WatchSpace passes on the owners of volumes and of limited layers that fill up, until
+// the context is done.
 func (k *Kernel) WatchSpace(ctx context.Context, touch func(object.Owner)) {
-	var both sync.WaitGroup
-	both.Go(func() { k.volumes.Watch(ctx, touch) })
-	both.Go(func() { k.stores.Watch(ctx, touch) })
-	both.Wait()
+	var all sync.WaitGroup
+	all.Go(func() { k.volumes.Watch(ctx, touch) })
+	all.Go(func() { k.stores.Watch(ctx, touch) })
+	all.Go(func() { k.quotas.Watch(ctx, touch) })
+	all.Wait()
 }
 
 // Leases is the book of the commands that people are let into sessions with.

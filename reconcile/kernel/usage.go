@@ -15,10 +15,21 @@ func (k *Kernel) Usage(seen object.Observed) int64 {
 	switch {
 	case seen.Kind == object.KindStore:
 		return k.stores.Usage(seen.Owner.Name)
-	case seen.Kind != object.KindUpper && seen.Kind != object.KindTree, seen.Name == k.layout.StoredUpper(seen.Owner.Name):
+	case seen.Kind == object.KindQuota:
+		return k.quotaUsage(context.Background(), seen.Owner.Name)
+	case seen.Kind != object.KindUpper && seen.Kind != object.KindTree, seen.Name == k.layout.StoredUpper(seen.Owner.Name), seen.Name == k.layout.LayerUpper(seen.Owner.Name):
 		return 0
 	}
 	return usage(context.Background(), seen.Name)
+}
+
+// quotaUsage is how much a session's layer holds that a quota limits: what the file
+// system has counted. One that is not counted any more is walked through.
+func (k *Kernel) quotaUsage(ctx context.Context, session string) int64 {
+	if size, counted := k.quotas.Usage(session); counted {
+		return size
+	}
+	return usage(ctx, k.layout.Layer(session))
 }
 
 // Trash returns the names of what is in the trash, and how much of the disk that

@@ -69,6 +69,15 @@ func (l Layout) StoredUpper(session string) string { return filepath.Join(l.Stor
 // StoredWork is the work folder of a session's overlay in its store.
 func (l Layout) StoredWork(session string) string { return filepath.Join(l.Store(session), "work") }
 
+// Layer is the folder that a session's own layer lies in if a quota limits it.
+func (l Layout) Layer(session string) string { return filepath.Join(l.Home(session), "layer") }
+
+// LayerUpper is a session's own layer in that folder.
+func (l Layout) LayerUpper(session string) string { return filepath.Join(l.Layer(session), "upper") }
+
+// LayerWork is the work folder of a session's overlay in that folder.
+func (l Layout) LayerWork(session string) string { return filepath.Join(l.Layer(session), "work") }
+
 // Work is the work folder of a session's overlay.
 func (l Layout) Work(session string) string { return filepath.Join(l.Home(session), "work") }
 

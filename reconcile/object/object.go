@@ -21,6 +21,7 @@ const (
 	KindDisk      Kind = "Disk"
 	KindTree      Kind = "Tree"
 	KindStore     Kind = "Store"
+	KindQuota     Kind = "Quota"
 	KindUpper     Kind = "Upper"
 	KindNamespace Kind = "Namespace"
 	KindMount     Kind = "Mount"
@@ -33,7 +34,7 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{
-		KindHome, KindImage, KindSnapshot, KindVolume, KindDisk, KindTree, KindStore, KindUpper,
+		KindHome, KindImage, KindSnapshot, KindVolume, KindDisk, KindTree, KindStore, KindQuota, KindUpper,
 		KindNamespace, KindMount, KindProcesses, KindView, KindFile, KindHook,
 	}
 }
@@ -143,6 +144,7 @@ var specs = map[Kind]func([]byte) (Spec, error){
 	KindDisk:      parse[Disk],
 	KindTree:      parse[Tree],
 	KindStore:     parse[Store],
+	KindQuota:     parse[Quota],
 	KindUpper:     parse[Upper],
 	KindNamespace: parse[Namespace],
 	KindMount:     parse[Mount],

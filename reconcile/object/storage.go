@@ -140,6 +140,26 @@ func (s Store) Identity() Spec {
 	return s
 }
 
+// Quota is what holds a session's own layer when that is limited and the file system
+// counts it: a folder that is a project by itself, with a limit.
+type Quota struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"` // bytes, in whole units of QuotaUnit
+}
+
+// QuotaUnit is what limits are whole multiples of, in bytes: xfs cuts them down to whole
+// blocks, which have 64 KiB at most.
+const QuotaUnit = 64 << 10
+
+// Kind implements Spec.
+func (Quota) Kind() Kind { return KindQuota }
+
+// Identity implements Spec: it can grow and shrink while it is in use.
+func (q Quota) Identity() Spec {
+	q.Size = 0
+	return q
+}
+
 // Upper is a session's own layer on disk: the upper and work folders of its
 // overlay.
 type Upper struct {

@@ -17,6 +17,7 @@ var groupsOf = map[object.Kind]object.Group{
 	object.KindDisk:      object.GroupLayer,
 	object.KindTree:      object.GroupLayer,
 	object.KindStore:     object.GroupLayer,
+	object.KindQuota:     object.GroupLayer,
 	object.KindUpper:     object.GroupWrite,
 	object.KindNamespace: object.GroupRoot,
 	object.KindMount:     object.GroupMounts,

@@ -123,7 +123,7 @@ func (d *difference) leaveWhatCannotBeMadeAnew() {
 			continue
 		}
 		why, blocked := "", false
-		if kind := d.wanted[a].Kind(); moves && (kind == object.KindStore || kind == object.KindNamespace) {
+		if kind := d.wanted[a].Kind(); moves && (kind == object.KindStore || kind == object.KindQuota || kind == object.KindNamespace) {
 			why, blocked = elsewhere, true
 		} else if v.destroy {
 			why, blocked = d.blocks(Destroy, d.seen[a].Kind, a)

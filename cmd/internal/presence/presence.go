@@ -36,6 +36,8 @@ type Facts struct {
 	EphemeralDir string `json:"ephemeralDir"`
 	// Log is where it logs to: "journal" for systemd's, else what its standard error is.
 	Log string `json:"log,omitempty"`
+	// UpperImages is set if uppers are limited by images even where quotas could do it.
+	UpperImages bool `json:"upperImages,omitempty"`
 }
 
 // TakenError says that another controller is at work on the run-time folder.

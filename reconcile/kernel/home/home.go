@@ -60,7 +60,7 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 }
 
 // parts are the names of what a home holds; a crash may leave one with an ending.
-var parts = []string{"record.json", "upper", "upper.boot", "work", "store.img", "store.json", "tree", "saved.json", "snapshot", "journal"}
+var parts = []string{"record.json", "upper", "upper.boot", "work", "store.img", "store.json", "layer", "tree", "saved.json", "snapshot", "journal"}
 
 // stranger returns the name of something in a folder among the homes that tells
 // that it is none: people put things in the strangest places, and a sweep must

@@ -8,17 +8,41 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"coppice.dev/reconcile/kernel/quota"
 )
 
 // scarce is how much of a file system is free, in percent, when that is worth a note.
 const scarce = 10
 
 func (m Machine) folders() []Finding {
-	all := []Finding{m.folder("state folder", m.Layout.State, stateOn), m.folder("run-time folder", m.Layout.Run, runOn)}
+	all := []Finding{m.folder("state folder", m.Layout.State, stateOn), m.uppers(), m.folder("run-time folder", m.Layout.Run, runOn)}
 	for _, path := range m.Manifests {
 		all = append(all, m.folder("manifests", path, trusted))
 	}
 	return all
+}
+
+// uppers says how a limit of what a session writes on disk is kept, which depends on the
+// file system of the state folder.
+func (m Machine) uppers() Finding {
+	f := Finding{Area: areaFolders, What: "limits of uppers", Level: Good, Found: "by project quotas"}
+	at := filepath.Join(m.Root, m.Layout.State)
+	for !isThere(at) && at != "/" && at != m.Root {
+		at = filepath.Dir(at)
+	}
+	switch offered, why := quota.Offers(at); {
+	case m.UpperImages:
+		f.Found = "by an image for each session, as coppiced was told (--upper-images)"
+	case !offered:
+		f.Found = "by an image for each session, since " + why
+	}
+	return f
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // on is what is known of a folder and of its file system.

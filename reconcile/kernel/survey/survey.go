@@ -55,6 +55,8 @@ type Machine struct {
 	Layout layout.Layout
 	// Manifests are the watched folders that outlive a reboot.
 	Manifests []string
+	// UpperImages is set if the controller was told to make images, quotas or not.
+	UpperImages bool
 	// Calls tells what system calls the kernel has; nil asks the kernel.
 	Calls func(call) bool
 }

@@ -18,14 +18,16 @@ import (
 // place is where an upper lies.
 type place struct {
 	dir, work string
-	// store is the mount that it lies in; "" for one that lies in the home.
-	store string
-	// shut is set while that is not mounted.
+	// in is what limits it, and what it lies in: a store's mount, or a folder with a
+	// quota; "" for one that lies in the home.
+	in string
+	// shut is set while a store is not mounted.
 	shut bool
 }
 
 // gone is the folder of a store that takes what is removed in it: the trash is on
-// another file system.
+// another file system. In a folder with a quota, what is removed counts until it is
+// gone for good, wherever it lies; here it is known whose it is.
 const gone = "gone"
 
 func (d Driver) home(session string) place {
@@ -34,16 +36,24 @@ func (d Driver) home(session string) place {
 
 func (d Driver) stored(session string) place {
 	store := d.Layout.Store(session)
-	return place{dir: d.Layout.StoredUpper(session), work: d.Layout.StoredWork(session), store: store, shut: !mounted(store)}
+	return place{dir: d.Layout.StoredUpper(session), work: d.Layout.StoredWork(session), in: store, shut: !mounted(store)}
 }
 
-// place tells where a session's upper is, or was to be: in the store if there is one.
+func (d Driver) counted(session string) place {
+	return place{dir: d.Layout.LayerUpper(session), work: d.Layout.LayerWork(session), in: d.Layout.Layer(session)}
+}
+
+// place tells where a session's upper is, or was to be: in what limits it if there is
+// such a thing.
 func (d Driver) place(session string) (place, error) {
-	for _, path := range []string{d.Layout.StoreImage(session), d.Layout.Store(session)} {
-		if _, err := os.Lstat(path); err == nil {
-			return d.stored(session), nil
+	for _, of := range []struct {
+		path string
+		at   func(session string) place
+	}{{d.Layout.StoreImage(session), d.stored}, {d.Layout.Store(session), d.stored}, {d.Layout.Layer(session), d.counted}} {
+		if _, err := os.Lstat(of.path); err == nil {
+			return of.at(session), nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return place{}, fmt.Errorf("look for the upper's store: %w", err)
+			return place{}, fmt.Errorf("look for what the upper lies in: %w", err)
 		}
 	}
 	return d.home(session), nil
@@ -56,15 +66,15 @@ func mounted(path string) bool {
 	return unix.Lstat(path, &at) == nil && unix.Lstat(filepath.Dir(path), &above) == nil && at.Dev != above.Dev
 }
 
-// discard takes a tree out of the way. It is removed elsewhere, or with the store.
+// discard takes a tree out of the way. It is removed elsewhere, or with what it lies in.
 func (d Driver) discard(at place, path string) error {
-	if at.store == "" {
+	if at.in == "" {
 		return home.ToTrash(d.Layout, path, d.Trashed)
 	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	trash := filepath.Join(at.store, gone)
+	trash := filepath.Join(at.in, gone)
 	if err := os.Mkdir(trash, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fault.Disk("make a folder for what goes", err)
 	}

@@ -74,3 +74,30 @@ func TestTakenAwayInAStore(t *testing.T) {
 		t.Errorf("in the store are %v, %v; want the upper and its work folder alone", left, err)
 	}
 }
+
+// In a folder with a quota, what is taken away stays in that until there is time.
+func TestInAFolderWithAQuota(t *testing.T) {
+	h := newHome(t)
+	l := h.driver.Layout
+	h.spec(func(u *object.Upper) { u.Dir, u.Work = l.LayerUpper("s"), l.LayerWork("s") })
+	if err := h.driver.Create(t.Context(), h.object, nil); err == nil || h.exists(l.Layer("s")) {
+		t.Errorf("made without the folder: %v", err)
+	}
+	must(t, os.Mkdir(l.Layer("s"), 0o700))
+	for range 2 {
+		h.create()
+		if seen := h.see(); seen.Print != object.PrintOf(h.object.Spec) || seen.Name != l.LayerUpper("s") {
+			t.Errorf("seen %+v", seen)
+		}
+		must(t, os.MkdirAll(l.LayerUpper("s")+"/deep/er", 0o700))
+		must(t, h.driver.Destroy(t.Context(), h.see()))
+		if seen := h.see(h.object); seen.Kind != "" || h.exists(l.LayerWork("s")) || h.exists(l.Trash()) {
+			t.Errorf("destroyed, and seen is %+v", seen)
+		}
+	}
+	h.create()
+	left, err := os.ReadDir(l.Layer("s"))
+	if err != nil || len(left) != 2 {
+		t.Errorf("in the folder are %v, %v; want the upper and its work folder alone", left, err)
+	}
+}

@@ -2,8 +2,9 @@
 // that an overlay writes to. It never looks at what is written there.
 //
 // A small file in the home says what they were made with, and in which boot. They lie
-// in the home, or in the session's store if they are limited (see the package store),
-// which may not be mounted: the file then tells of what is in it.
+// in the home; if they are limited, in a folder of it (see the package quota) or in the
+// session's store (see the package store), which may not be mounted: the file then
+// tells of what is in it.
 package upper
 
 import (
@@ -132,12 +133,18 @@ func (d Driver) clear(ctx context.Context, session string, spec object.Upper) er
 		return fmt.Errorf("make upper folder %s: %w", spec.Dir, err)
 	}
 	at := d.home(session)
-	if spec.Dir == d.Layout.StoredUpper(session) {
-		if at = d.stored(session); at.shut {
-			return fmt.Errorf("make upper folder %s: its store is not mounted: %w", spec.Dir, fs.ErrNotExist)
-		}
+	switch spec.Dir {
+	case d.Layout.StoredUpper(session):
+		at = d.stored(session)
+	case d.Layout.LayerUpper(session):
+		at = d.counted(session)
+	}
+	if at.shut {
+		return fmt.Errorf("make upper folder %s: its store is not mounted: %w", spec.Dir, fs.ErrNotExist)
+	}
+	if at.in != "" {
 		// What a former upper held went here in no time, and has its time now.
-		if err := rmtree.Remove(ctx, d.Layout.Store(session), gone); err != nil {
+		if err := rmtree.Remove(ctx, at.in, gone); err != nil {
 			return err
 		}
 	}
@@ -162,7 +169,7 @@ func (d Driver) Amend(_ context.Context, o object.Object) error {
 // Destroy implements driver.Driver.
 func (d Driver) Destroy(_ context.Context, seen object.Observed) error {
 	session := seen.Owner.Name
-	for _, at := range []place{d.home(session), d.stored(session)} {
+	for _, at := range []place{d.home(session), d.stored(session), d.counted(session)} {
 		if at.shut {
 			continue // it goes with its store
 		}
