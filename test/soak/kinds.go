@@ -29,6 +29,9 @@ type recipe struct {
 	lines  []string
 }
 
+// limited is the kind of those whose upper on disk has a size.
+const limited = "limited"
+
 // chroots are what a session may be grown from.
 var chroots = []struct{ kind, text string }{
 	{"directory", "{source: {directory: {path: $/root}}}"},
@@ -45,6 +48,7 @@ var chroots = []struct{ kind, text string }{
 	{"ext4, own", "{source: {loopback: {path: $/ownN.ext4}}, union: {type: none}}"},
 	{"btrfs", "{source: {btrfsSnapshot: {subvolume: $/pool/golden}}}"},
 	{"chrootRef", ""},
+	{limited, "{source: {directory: {path: $/root}}, union: {upper: {size: 16Mi}}}"},
 }
 
 // references is how many Chroots there are.

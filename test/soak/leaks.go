@@ -88,7 +88,7 @@ func (s *soak) programs() []string {
 // folders lists what is left in the controller's folders.
 func (s *soak) folders() []string {
 	var found []string
-	for _, folder := range []string{"state/sessions", "state/bases", "state/trash", "run/ns", "run/sessions", "run/bases", "run/scratch", "run/status/session", "run/status/chroot", "run/status/manifest", "hooked"} {
+	for _, folder := range []string{"state/sessions", "state/bases", "state/trash", "run/ns", "run/sessions", "run/bases", "run/stores", "run/scratch", "run/status/session", "run/status/chroot", "run/status/manifest", "hooked"} {
 		left, err := os.ReadDir(s.path(folder))
 		if err != nil {
 			continue // it is not there

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -129,12 +131,16 @@ func (s *soak) write(i *item) error {
 
 // remove takes an item's manifest away. The session is to go from now on.
 func (s *soak) withdraw(i *item) error {
-	if err := os.Remove(s.path(i.path)); err != nil {
+	if err := os.Remove(s.path(i.path)); err != nil && (!i.passes() || !errors.Is(err, fs.ErrNotExist)) {
 		return err
 	}
 	s.gone(i)
 	return nil
 }
+
+// passes reports whether the daemon itself takes a session's manifest away when its time
+// is over.
+func (i *item) passes() bool { return i.hope == expires && strings.HasPrefix(i.path, runtimed) }
 
 func (s *soak) gone(i *item) {
 	_ = os.Remove(s.path(lasting + "/twin-" + i.name + ".yaml")) // there may be none

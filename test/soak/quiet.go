@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -94,6 +95,10 @@ func (s *soak) unsettled() string {
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(s.items)) {
 		i := s.items[name]
+		if _, err := os.Lstat(s.path(i.path)); i.passes() && errors.Is(err, fs.ErrNotExist) {
+			s.gone(i)
+			continue
+		}
 		if why := s.judge(i); why != "" {
 			wrong = append(wrong, why)
 		} else if i.broken == "" && !i.seen && !s.unknown(i) {
