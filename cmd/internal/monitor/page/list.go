@@ -21,6 +21,8 @@ type sessionList struct {
 	// Phase and Query are what is looked for.
 	Phase, Query string
 	Lines        []sessionLine
+	// Limits is set if one of those shown has a layer with a limit.
+	Limits bool
 	// Found is how many there are in all, From and To which of them are shown.
 	Found, From, To  int
 	Earlier, Further string
@@ -61,6 +63,7 @@ func (p *Page) sessions(w http.ResponseWriter, r *http.Request) {
 	end := min(start+most, len(found))
 	for _, f := range found[start:end] {
 		list.Lines = append(list.Lines, sessionLine{f, why(f.Status)})
+		list.Limits = list.Limits || limited(f.Status) != nil
 	}
 	list.Found, list.From, list.To = len(found), start+1, end
 	if start > 0 {

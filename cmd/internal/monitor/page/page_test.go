@@ -92,6 +92,7 @@ func newScene() *scene {
 				{Owner: "base/0123", Address: "1-device/image", Kind: "Image", Name: "/dev/loop3"},
 				{Address: "4-root/namespace", Kind: "Namespace", Name: "/run/ns/a"}, {Address: "5-mounts/dev", Kind: "Mount"},
 				{Address: "5-mounts/dev/pts", Kind: "Mount", Problem: "it is broken"}, {Address: "8-task/hook-x", Kind: "Hook", Note: nasty},
+				{Address: "2-layer/store", Kind: "Store", Name: "/dev/loop9", Used: 29 << 20, Limit: 32 << 20},
 			},
 			Events: []status.Event{{Time: *at(time.Hour), Type: "Normal", Reason: "Created", Message: "first"}, {Time: *at(time.Minute), Type: "Warning", Reason: "Busy", Message: nasty, Count: 3}},
 		}),
@@ -141,15 +142,15 @@ func TestPages(t *testing.T) {
 		says []string
 		not  []string
 	}{
-		"/":                          {200, []string{"<b>3</b> all", `href="/sessions/a"`, "WaitingForBase: it is unpacked<", `value="25"`, "host1", "Not ready: /gone", "1h30m ago|90m ago", `<b class="bad">1</b>`}, []string{"more"}},
-		"/?phase=Failed":             {200, []string{`href="/sessions/c"`, "Busy: it is held"}, []string{`href="/sessions/a"`}},
+		"/":                          {200, []string{"<b>3</b> all", `href="/sessions/a"`, "WaitingForBase: it is unpacked<", `value="25"`, "host1", "Not ready: /gone", "1h30m ago|90m ago", "Own layer", `value="90"></meter> 29 MiB of 32 MiB`, `<b class="bad">1</b>`}, []string{"more"}},
+		"/?phase=Failed":             {200, []string{`href="/sessions/c"`, "Busy: it is held"}, []string{`href="/sessions/a"`, "Own layer"}},
 		"/?q=BOOKW":                  {200, []string{`href="/sessions/a"`, `value="BOOKW"`}, []string{`href="/sessions/b"`}},
 		"/?q=%3Cscript%3E":           {200, []string{"There is no such session"}, nil},
 		"/?phase=%22%3E%3Cscript%3E": {200, []string{"There is no such session"}, nil},
 		"/?from=-5":                  {200, []string{`href="/sessions/a"`}, nil},
 		"/?from=x":                   {200, []string{`href="/sessions/a"`}, nil},
 		"/?from=99999":               {200, []string{"There are no sessions|earlier"}, nil},
-		"/sessions/a":                {200, []string{"/dev/pts", "it is broken", "shared with <a href=\"/sessions/b\">b</a>", "without a lease", "in 60m", "×3", "alice", "hook-x"}, nil},
+		"/sessions/a":                {200, []string{"/dev/pts", "it is broken", "shared with <a href=\"/sessions/b\">b</a>", "without a lease", "in 60m", "×3", "alice", "hook-x", "29 MiB of 32 MiB (90%)", `<span class="fill"><meter`}, nil},
 		"/sessions/b":                {200, []string{"1 MiB of 4 MiB", `value="25"`, "Nobody."}, nil},
 		"/sessions/c":                {200, []string{"What to do: <bdi>end it", "kill 5", "losetup -d /dev/loop1", "/etc/x.yaml", "line 3", "in 60s"}, nil},
 		"/sessions/none":             {404, []string{"Nothing there"}, nil},

@@ -21,6 +21,8 @@ var words = template.FuncMap{
 	"lower": func(text any) string { return strings.ToLower(fmt.Sprint(text)) },
 	"link":  link,
 	"part":  part,
+	"full":  full,
+	"limit": limited,
 	"size":  size,
 	"sub":   func(a, b int) int { return a - b },
 	"dict":  dict,
@@ -64,6 +66,20 @@ func part(s *status.Step) int {
 	}
 	return int(min(100, max(0, 100*s.Done/s.Total)))
 }
+
+// limited returns the object of a session whose size is limited, its own layer; nil if
+// there is none.
+func limited(s status.Status) *status.Object {
+	for i, o := range s.Objects {
+		if o.Owner == "" && o.Limit > 0 {
+			return &s.Objects[i]
+		}
+	}
+	return nil
+}
+
+// full is how much is used of what has a limit, in percent.
+func full(o *status.Object) int { return int(float64(o.Used) / float64(o.Limit) * 100) }
 
 // size is a number of bytes for people.
 func size(bytes int64) string {
