@@ -77,7 +77,8 @@ func (c *journalCore) fieldsOf(entry zapcore.Entry, fields []zapcore.Field) map[
 	for name := range maps.Keys(values.Fields) {
 		named[fieldPrefix+fieldName(name)] = fmt.Sprint(values.Fields[name])
 	}
-	named[fieldText], named[fieldRunDir] = entry.Message, c.runDir
+	// As in the line: who says it, before what.
+	named[fieldText], named[fieldRunDir] = strings.TrimSpace(entry.LoggerName+" "+entry.Message), c.runDir
 	return named
 }
 

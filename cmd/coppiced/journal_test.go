@@ -41,6 +41,10 @@ func TestJournalCore(t *testing.T) {
 	if fields["COPPICE_ERROR"] != "no such disk" || fields["COPPICE_TEXT"] != "it failed" || fields["COPPICE_REASON"] != "" || priority != journal.PriErr {
 		t.Errorf("%d %v", priority, fields)
 	}
+	log.WithName("access").Info("granted")
+	if fields["COPPICE_TEXT"] != "access granted" {
+		t.Errorf("of a part that has a name: %v", fields)
+	}
 	message = ""
 	log.V(1).Info("a step")
 	if message != "" {
