@@ -33,10 +33,10 @@ func (h *host) disk(path, size, options string) string {
 	return strings.TrimSpace(h.shell("findmnt -nro SOURCE -M " + path))
 }
 
-// fill leaves no room in a folder's file system.
+// fill leaves no room in a folder's file system. What it filled before stays.
 func (h *host) fill(folder string) {
 	h.t.Helper()
-	file, err := os.Create(filepath.Join(folder, "ballast"))
+	file, err := os.OpenFile(filepath.Join(folder, "ballast"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	must(h.t, err)
 	defer file.Close()
 	for size := 1 << 20; size > 0; {
