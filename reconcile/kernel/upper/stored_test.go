@@ -83,10 +83,12 @@ func TestInAFolderWithAQuota(t *testing.T) {
 	if err := h.driver.Create(t.Context(), h.object, nil); err == nil || h.exists(l.Layer("s")) {
 		t.Errorf("made without the folder: %v", err)
 	}
-	must(t, os.Mkdir(l.Layer("s"), 0o700))
+	// A crash left it half made.
+	must(t, os.MkdirAll(l.LayerUpper("s")+".new", 0o700))
+	must(t, os.MkdirAll(l.LayerWork("s")+"/work", 0o700))
 	for range 2 {
 		h.create()
-		if seen := h.see(); seen.Print != object.PrintOf(h.object.Spec) || seen.Name != l.LayerUpper("s") {
+		if seen := h.see(); seen.Print != object.PrintOf(h.object.Spec) || seen.Name != l.LayerUpper("s") || h.exists(l.Layer("s")+"/gone") {
 			t.Errorf("seen %+v", seen)
 		}
 		must(t, os.MkdirAll(l.LayerUpper("s")+"/deep/er", 0o700))

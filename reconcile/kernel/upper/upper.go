@@ -142,18 +142,16 @@ func (d Driver) clear(ctx context.Context, session string, spec object.Upper) er
 	if at.shut {
 		return fmt.Errorf("make upper folder %s: its store is not mounted: %w", spec.Dir, fs.ErrNotExist)
 	}
-	if at.in != "" {
-		// What a former upper held went here in no time, and has its time now.
-		if err := rmtree.Remove(ctx, at.in, gone); err != nil {
-			return err
-		}
-	}
 	for _, left := range []string{spec.Dir + ".new", spec.Work} {
 		if err := d.discard(at, left); err != nil {
 			return err
 		}
 	}
-	return nil
+	if at.in == "" {
+		return nil
+	}
+	// What a former upper held went here in no time, and has its time now.
+	return rmtree.Remove(ctx, at.in, gone)
 }
 
 // Amend implements driver.Driver: it makes a work folder that is missing. That is
