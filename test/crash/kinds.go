@@ -29,6 +29,8 @@ type kind struct {
 	watched bool
 	// mapped is set when the kernel has to have device-mapper.
 	mapped bool
+	// counts is set when the file system of the state folder has to count projects.
+	counts bool
 	// busy leaves a process in the first session when it ends.
 	busy bool
 }
@@ -85,6 +87,13 @@ var kinds = []kind{
 		begin:  session("a", "chroot: {source: {directory: {path: $/root}}, union: {upper: {size: 24Mi}}}"),
 		update: session("a", "chroot: {source: {directory: {path: $/root}}, union: {upper: {size: 16Mi}}}", "updateStrategy: Recreate"),
 		damage: "umount -l PIN; umount -l run/stores/a",
+	},
+	{
+		name: "counted", sessions: []string{"a"}, busy: true, counts: true,
+		prepare: grow + "truncate -s 64M counting.img; mkfs.ext4 -q -O quota,project counting.img; mkdir state; mount -o loop,prjquota counting.img state\n",
+		begin:   session("a", "chroot: {source: {directory: {path: $/root}}, union: {upper: {size: 24Mi}}}"),
+		update:  session("a", "chroot: {source: {directory: {path: $/root}}, union: {upper: {size: 16Mi}}}", "expose: None"),
+		damage:  "umount -l PIN; rm -r --one-file-system state/sessions/a/layer/work",
 	},
 	{
 		name: "archive", prepare: grow + "tar -C root -c . | gzip -1 >root.tar.gz\n", sessions: []string{"a", "b"},

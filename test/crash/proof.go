@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ const faultsKept = 3
 
 // choose takes the names from the command line; none are all.
 func (p *proof) choose(kindNames, phaseNames string) error {
-	p.kinds, p.phases = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.mapped && !mapper() }), allPhases
+	p.kinds, p.phases = slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.mapped && !mapper() || k.counts && !counting() }), allPhases
 	if kindNames != "" {
 		p.kinds = nil
 		for name := range strings.SplitSeq(kindNames, ",") {
@@ -61,6 +62,11 @@ func (p *proof) choose(kindNames, phaseNames string) error {
 
 // mapper reports whether the kernel has device-mapper.
 func mapper() bool { _, err := os.Stat("/sys/class/misc/device-mapper"); return err == nil }
+
+// counting reports whether the kernel knows quotas as file systems keep them today.
+func counting() bool {
+	return exec.Command("modprobe", "--quiet", "--dry-run", "quota_v2").Run() == nil
+}
 
 // part is one phase of one kind.
 type part struct {

@@ -63,6 +63,15 @@ func (h *host) world() (string, error) {
 			add("volume: %s", strings.TrimSpace(line))
 		}
 	}
+	if h.kind.counts {
+		limits, err := limits(h.base + "/state")
+		if err != nil {
+			return "", err
+		}
+		for _, limit := range limits {
+			add("limit: %s", limit)
+		}
+	}
 	for _, group := range h.groups() {
 		add("cgroup: %s", group)
 	}

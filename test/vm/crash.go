@@ -14,10 +14,10 @@ import (
 )
 
 // crashCommand runs the enumeration of crashes, of the kinds that need a kernel
-// with device-mapper if no others are named.
+// with device-mapper, or with quotas, if no others are named.
 func crashCommand(ctx context.Context, args []string) (int, error) {
 	flags := flag.NewFlagSet("crash", flag.ExitOnError)
-	kinds := flags.String("kinds", "lvm-thick,lvm-thin", "the `kinds` of session, separated by commas")
+	kinds := flags.String("kinds", "lvm-thick,lvm-thin,counted", "the `kinds` of session, separated by commas")
 	most := flags.Int("most", 0, "try that many calls of each phase only (default all)")
 	limit := flags.Duration("limit", time.Hour, "how long the machine may live")
 	fresh := flags.Bool("fresh", false, "run it though it passed before and nothing has changed")

@@ -5,7 +5,7 @@
 //	vm image                   make the image, if it is not there
 //	vm test PACKAGES...        run the tests of packages; without any, of all that depend on the kernel
 //	vm powercut -n 20          cut the power under load that often, and reboot
-//	vm crash -most 10          kill the daemon at its system calls, for the kinds of LVM
+//	vm crash -most 10          kill the daemon at its system calls, for the kinds that need this kernel
 //	vm package                 install, use, upgrade and remove the packages, with systemd and a reboot
 //	vm docs FILES...           run the commands of documents, on a system of their own
 //	vm run PROGRAM ARGS...     run a program as root; its output and exit code come back

@@ -30,6 +30,7 @@ var calls = merge(legacy, map[int]call{
 	unix.SYS_SETNS:         {name: "setns", path: -1},
 	unix.SYS_UNSHARE:       {name: "unshare", path: -1, changes: flag(0, unix.CLONE_NEWNS)},
 	unix.SYS_IOCTL:         {name: "ioctl", path: -1, changes: storageIoctl},
+	unix.SYS_QUOTACTL_FD:   {name: "quotactl_fd", path: -1, changes: func(l *look) bool { return l.args[1]>>8 == setQuota }},
 
 	unix.SYS_MKDIRAT:         {name: "mkdirat", path: 1},
 	unix.SYS_MKNODAT:         {name: "mknodat", path: 1},
@@ -85,14 +86,18 @@ func writes(flags uint64) bool {
 	return flags&unix.O_ACCMODE != unix.O_RDONLY || flags&(unix.O_CREAT|unix.O_TRUNC) != 0
 }
 
-// storageIoctl picks the requests of loop devices and of btrfs out of all
-// others: their types are 'L' and 0x94 (ioctl(2), linux/loop.h, linux/btrfs.h).
+// setQuota is Q_SETQUOTA (linux/quota.h).
+const setQuota = 0x800008
+
+// storageIoctl picks the requests of loop devices, of btrfs, and those that change a
+// file's attributes out of all others: their types are 'L', 0x94 and 'X' (ioctl(2),
+// linux/loop.h, linux/btrfs.h, linux/fs.h).
 func storageIoctl(l *look) bool {
 	request := l.args[1]
 	switch request >> 8 & 0xff {
 	case 'L':
 		return request != unix.LOOP_GET_STATUS64
-	case 0x94:
+	case 0x94, 'X':
 		return request>>30&1 != 0 // _IOC_WRITE: it tells the kernel something
 	}
 	return false
