@@ -72,7 +72,7 @@ test: vet ## gofmt, vet, and all tests with the race detector; as root, on the r
 .PHONY: test-vm
 test-vm: ## the tests that depend on the kernel, crashes of LVM, and power cuts, in a virtual machine
 	@began=$$(date +%s); $(GO) build -o bin/vm ./test/vm; \
-	bin/vm test; bin/vm crash -most 1; bin/vm powercut -n 1 -reboots 1 -longest 8s; \
+	bin/vm test; bin/vm crash -kinds lvm-thick,lvm-thin -most 1; bin/vm powercut -n 1 -reboots 1 -longest 8s; \
 	echo "test-vm took $$(( $$(date +%s) - began )) s"
 
 # A Kubernetes API server with its etcd, and kubectl, in the versions that their module
