@@ -67,14 +67,6 @@ func look(link string) (unix.Statx_t, bool) {
 	return st, err == nil
 }
 
-// InNamespace returns the processes in the mount namespace with that inode.
-func InNamespace(inode uint64) []object.Process {
-	return find(func(pid int) (string, bool) {
-		var st unix.Stat_t
-		return "", unix.Stat(procPath(pid, "ns/mnt"), &st) == nil && st.Ino == inode
-	})
-}
-
 // Describe returns what is known of one process.
 func Describe(pid int) object.Process {
 	p := object.Process{PID: pid, UID: -1}
@@ -94,9 +86,13 @@ func Pids() []int {
 	}
 	defer folder.Close()
 	names, _ := folder.Readdirnames(-1) // what could be read counts
+	own := os.Getpid()
 	var pids []int
 	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid != os.Getpid() {
+		if name[0] < '1' || name[0] > '9' {
+			continue
+		}
+		if pid, err := strconv.Atoi(name); err == nil && pid != own {
 			pids = append(pids, pid)
 		}
 	}

@@ -33,7 +33,7 @@ func (d Driver) end(ctx context.Context, session string, grace time.Duration) er
 		return err
 	}
 	for deadline := time.Now().Add(patience); ; {
-		users, err := d.users(session)
+		users, err := d.users(session, holders.PidsIn)
 		if err != nil || len(users) == 0 {
 			return err
 		}

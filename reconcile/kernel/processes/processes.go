@@ -90,7 +90,7 @@ func (d Driver) Owners(context.Context) ([]object.Owner, error) {
 // Observe implements driver.Driver. Where the machine has no cgroup v2, what is
 // wanted counts as there.
 func (d Driver) Observe(_ context.Context, owner object.Owner, known []object.Object) ([]object.Observed, error) {
-	users, err := d.users(owner.Name)
+	users, err := d.users(owner.Name, holders.PidsSeenIn)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	spec, _ := seen.Spec.(object.Processes)
 	grace := cmp.Or(spec.Grace, defaultGrace)
 	for deadline := time.Now().Add(grace + patience); ; {
-		users, err := d.users(session)
+		users, err := d.users(session, holders.PidsIn)
 		if err != nil {
 			return err
 		}
@@ -201,9 +201,9 @@ func (d Driver) Destroy(ctx context.Context, seen object.Observed) error {
 	}
 }
 
-// users returns the processes of the session: those in its group, and those in
-// its namespace.
-func (d Driver) users(session string) ([]int, error) {
+// users returns the processes of the session: those in its group, and those in its
+// namespace, which ask finds.
+func (d Driver) users(session string, ask func(inode uint64) []int) ([]int, error) {
 	pids, err := d.members(session)
 	if err != nil {
 		return nil, err
@@ -214,9 +214,7 @@ func (d Driver) users(session string) ([]int, error) {
 	}
 	defer inside.close()
 	for inode := range inside {
-		for _, p := range holders.InNamespace(inode) {
-			pids = append(pids, p.PID)
-		}
+		pids = append(pids, ask(inode)...)
 	}
 	slices.Sort(pids)
 	return slices.Compact(pids), nil
