@@ -64,7 +64,7 @@ func (w Watcher) Run(ctx context.Context, notify func(object.Owner)) error {
 			wake.Close()
 		}
 	}()
-	h := host{watcher: w, ear: e, notify: notify, seen: view{}, owner: map[uint64]object.Owner{}, above: map[uint64]bool{}}
+	h := host{watcher: w, ear: e, notify: notify, seen: view{}, owner: map[uint64]object.Owner{}, above: map[uint64]bool{}, deaf: map[object.Owner]bool{}}
 	h.followAll()
 	err = e.listen(int(stop.Fd()), h.follow, func(name string) { notify(object.SessionOwner(name)) })
 	if ctx.Err() != nil {

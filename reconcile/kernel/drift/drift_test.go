@@ -98,6 +98,12 @@ func TestDriftIsHeard(t *testing.T) {
 				}
 				inside(func() error { return unix.Unmount("/mnt", 0) })
 			})
+			// As when what was just put right is taken away again.
+			until("a mount inside comes and goes at once", func() {
+				inside(func() error {
+					return errors.Join(unix.Mount("x", "/mnt", "tmpfs", 0, ""), unix.Unmount("/mnt", 0))
+				})
+			})
 			until("the view goes", func() {
 				must(t, v.Destroy(t.Context(), object.Observed{ID: view.ID}))
 				must(t, v.Create(t.Context(), view, nil))

@@ -39,6 +39,8 @@ type host struct {
 	// above are mounts that others made over the folders in which ours are, which
 	// may hide all of them.
 	above map[uint64]bool
+	// deaf are those to which listening could not begin.
+	deaf map[object.Owner]bool
 }
 
 // follow looks at those whose mounts came or went.
@@ -71,10 +73,8 @@ func (h *host) follow(c change) {
 			who[o] = true
 		}
 	}
-	for o, m := range h.seen {
-		if m.deaf {
-			who[o] = true // it is tried again
-		}
+	for o := range h.deaf {
+		who[o] = true // it is tried again
 	}
 	for o := range who {
 		h.update(o, h.watcher.lookAt(o))
@@ -106,6 +106,7 @@ func (h *host) update(o object.Owner, now mounts) {
 			h.ear.forget(o.Name)
 		}
 		delete(h.seen, o)
+		delete(h.deaf, o)
 		if known {
 			h.notify(o)
 		}
@@ -127,6 +128,9 @@ func (h *host) update(o object.Owner, now mounts) {
 		now.deaf = h.ear.watch(o.Name, now.pin) != nil
 	}
 	h.seen[o] = now
+	if delete(h.deaf, o); now.deaf {
+		h.deaf[o] = true
+	}
 	was.deaf = now.deaf
 	if known && was != now || !known && now.pin != "" { // it tells of what happened before anybody listened
 		h.notify(o)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +18,19 @@ import (
 // tells the unique number of the mount that came or went. A mark does not keep
 // its namespace.
 type marks struct {
-	group int
-	pins  map[string]string // of sessions
-	owner map[uint64]string // sessions by the numbers of their mounts
+	group    int
+	sessions map[string]*marked
+	owner    map[uint64]string // sessions by the numbers of their mounts
+	// told are the sessions that were told of lately.
+	told map[string]time.Time
+}
+
+// marked is a session's namespace.
+type marked struct {
+	pin string
+	// space is how the kernel is asked about it; nil if it has to be entered for that.
+	space   *mounttable.Space
+	numbers []uint64 // of its mounts
 }
 
 // changes are what a group is told of.
@@ -30,7 +41,7 @@ func newMarks() (*marks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fanotify: %w", err)
 	}
-	m := &marks{group: group, pins: map[string]string{}, owner: map[uint64]string{}}
+	m := &marks{group: group, sessions: map[string]*marked{}, owner: map[uint64]string{}, told: map[string]time.Time{}}
 	if err := m.mark("/proc/self/ns/mnt"); err != nil {
 		return nil, errors.Join(err, unix.Close(group))
 	}
@@ -48,18 +59,51 @@ func (m *marks) watch(session, pin string) error {
 	if err := m.mark(pin); err != nil {
 		return err
 	}
-	m.pins[session] = pin
+	m.sessions[session] = &marked{pin: pin}
 	return m.number(session)
 }
 
-// number notes the numbers of a session's mounts.
+// number notes the numbers of a session's mounts. What was noted before stays: that it
+// went may still be told.
 func (m *marks) number(session string) error {
-	namespace, err := os.Open(m.pins[session])
+	s, known := m.sessions[session]
+	if !known {
+		return os.ErrNotExist
+	}
+	numbers, err := s.find()
+	for _, id := range numbers {
+		if m.owner[id] != session {
+			m.owner[id] = session
+			s.numbers = append(s.numbers, id)
+		}
+	}
+	return err
+}
+
+// find looks for the numbers of a session's mounts.
+func (s *marked) find() ([]uint64, error) {
+	if s.space != nil {
+		if numbers, err := s.space.Numbers(); err == nil {
+			return numbers, nil
+		}
+	}
+	namespace, err := os.Open(s.pin)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer namespace.Close()
-	return enter.Do(namespace, func(t enter.Thread) error {
+	if space, err := mounttable.SpaceOf(namespace); err == nil {
+		if numbers, err := space.Numbers(); err == nil {
+			s.space = space
+			return numbers, nil
+		}
+	}
+	return inside(namespace)
+}
+
+// inside is find for a kernel that tells of the caller's namespace alone.
+func inside(namespace *os.File) (numbers []uint64, err error) {
+	err = enter.Do(namespace, func(t enter.Thread) error {
 		table, err := mounttable.Inside(t)
 		if err != nil {
 			return err
@@ -67,17 +111,23 @@ func (m *marks) number(session string) error {
 		for _, e := range table {
 			var st unix.Statx_t
 			if unix.Statx(unix.AT_FDCWD, e.Mountpoint, unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID_UNIQUE, &st) == nil {
-				m.owner[st.Mnt_id] = session
+				numbers = append(numbers, st.Mnt_id)
 			}
 		}
 		return nil
 	})
+	return numbers, err
 }
 
 func (m *marks) forget(session string) {
-	delete(m.pins, session) // the mark went with the namespace
-	for id, name := range m.owner {
-		if name == session {
+	s, known := m.sessions[session]
+	if !known {
+		return
+	}
+	delete(m.sessions, session) // the mark went with the namespace
+	delete(m.told, session)
+	for _, id := range s.numbers {
+		if m.owner[id] == session {
 			delete(m.owner, id)
 		}
 	}
@@ -107,7 +157,9 @@ func (m *marks) listen(stop int, host func(change), session func(string)) error 
 // read takes all events that there are. It returns those that were not of a
 // session's namespace, as far as that is known.
 func (m *marks) read(buffer []byte, session func(string)) (onHost change, err error) {
-	told := map[string]bool{}
+	touched := map[string]bool{}
+	var went []uint64 // of those
+	lost := false
 	for {
 		n, err := unix.Read(m.group, buffer)
 		if errors.Is(err, unix.EAGAIN) {
@@ -123,10 +175,14 @@ func (m *marks) read(buffer []byte, session func(string)) (onHost change, err er
 			name, known := m.owner[e.mount]
 			if !known && e.attached && !isHosts(e.mount) {
 				name, known = m.find(e.mount)
+				lost = lost || !known
 			}
 			switch {
+			case known && !e.attached:
+				went = append(went, e.mount)
+				fallthrough
 			case known:
-				told[name] = true
+				touched[name] = true
 			case e.lost:
 				onHost.all = true
 			case e.attached:
@@ -136,11 +192,44 @@ func (m *marks) read(buffer []byte, session func(string)) (onHost change, err er
 			}
 		}
 	}
-	for name := range told {
+	m.tell(touched, went, lost, session)
+	return onHost, nil
+}
+
+// lately is for how long a session that was told of may be the one in which a mount
+// came and went before anybody could see where that was: it was put right, and somebody
+// took that away again at once.
+const lately = 2 * time.Second
+
+// tell tells of the sessions whose mounts came or went; lost is set if one came and
+// went of which nobody knows where.
+func (m *marks) tell(touched map[string]bool, went []uint64, lost bool, session func(string)) {
+	now := time.Now()
+	for name, at := range m.told {
+		if now.Sub(at) > lately {
+			delete(m.told, name)
+		} else if lost && !touched[name] {
+			session(name)
+		}
+	}
+	for _, id := range went {
+		m.drop(id)
+	}
+	for name := range touched {
 		_ = m.number(name) // it may be gone, which the host's events tell
+		if m.sessions[name] != nil {
+			m.told[name] = now
+		}
 		session(name)
 	}
-	return onHost, nil
+}
+
+// drop forgets the number of a mount that went; what was only moved is found again.
+func (m *marks) drop(mount uint64) {
+	if s := m.sessions[m.owner[mount]]; s != nil {
+		s.numbers = slices.DeleteFunc(s.numbers, func(id uint64) bool { return id == mount })
+	}
+	delete(m.owner, mount)
 }
 
 // isHosts reports whether a mount is one of the host's.
@@ -150,12 +239,17 @@ func isHosts(mount uint64) bool {
 }
 
 // find looks for the session whose namespace a new mount is in. One that has
-// gone again by now is nobody's, and no drift. Linux 6.18 does not let
-// statmount(2) look for it in another namespace, so each is entered in turn.
+// gone again by now is nobody's.
 func (m *marks) find(mount uint64) (string, bool) {
-	for session := range m.pins {
-		if m.number(session) == nil && m.owner[mount] == session {
-			return session, true
+	for name, s := range m.sessions {
+		is, err := false, error(nil)
+		if s.space != nil {
+			is, err = s.space.Has(mount)
+		}
+		if s.space == nil || is || err != nil {
+			if m.number(name) == nil && m.owner[mount] == name {
+				return name, true
+			}
 		}
 	}
 	return "", false

@@ -31,6 +31,7 @@ const (
 	atMajor      = 16
 	atMinor      = 20
 	atType       = 36
+	atParent     = 48
 	atOldID      = 56
 	atOldParent  = 60
 	atAttributes = 64
@@ -57,12 +58,17 @@ func (a answer) text(at int) string {
 	return string(text)
 }
 
-// request is struct mnt_id_req, in its first version.
+// request is struct mnt_id_req. The first version ends before the namespace, which is
+// the caller's then; the size says which it is.
 type request struct {
 	size, spare uint32
 	mount       uint64
 	param       uint64
+	space       uint64
 }
+
+// allMounts is asked for instead of those below one mount (LSMT_ROOT).
+const allMounts = ^uint64(0)
 
 // ask asks for what is known of one mount of the caller's namespace, by its unique
 // number. The error is unix.ENOENT if there is none.
@@ -84,8 +90,7 @@ func ask(mount, what uint64) (answer, error) {
 // list returns the unique numbers of all mounts of the caller's namespace, in the
 // order of mounting (listmount(2)).
 func list() ([]uint64, error) {
-	const all = ^uint64(0) // LSMT_ROOT
-	req := request{size: unix.MNT_ID_REQ_SIZE_VER0, mount: all}
+	req := request{size: unix.MNT_ID_REQ_SIZE_VER0, mount: allMounts}
 	var found []uint64
 	buffer := make([]uint64, 2048)
 	for {
