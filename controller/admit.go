@@ -149,7 +149,7 @@ func (p *pass) pending(err error) {
 			continue
 		}
 		of := manifests.Key{Kind: kinds[k.class], Name: k.name}
-		if _, there := p.set.Entries[of]; !there && p.set.MayHold(of) {
+		if _, there := p.set.Entries.Get(of); !there && p.set.MayHold(of) {
 			note.Message += fmt.Sprintf("; %s may be in a manifest that cannot be read", k)
 		}
 	}

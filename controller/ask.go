@@ -30,7 +30,7 @@ func (c *Controller) Chroots() []*spec.Chroot {
 // Asked returns what asks for a session, and the path of its manifest.
 func (c *Controller) Asked(session string) (s *spec.Session, manifest string, ok bool) {
 	set, _ := c.manifestsNow()
-	entry, ok := set.Entries[manifests.Key{Kind: spec.KindSession, Name: session}]
+	entry, ok := set.Entries.Get(manifests.Key{Kind: spec.KindSession, Name: session})
 	s, _ = entry.Object.(*spec.Session)
 	return s, entry.Place.Manifest, ok
 }

@@ -67,7 +67,7 @@ func (c *Controller) base(ctx context.Context, name string) {
 	}
 	if fate == goes && err == nil {
 		c.mu.Lock()
-		delete(c.tended, k)
+		c.untend(k)
 		c.mu.Unlock()
 	}
 }

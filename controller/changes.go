@@ -11,24 +11,27 @@ import (
 // or gone; it is meant for manifests.Source.OnChange. It does not block. Until
 // it was called once, nobody knows what is wanted, and nothing goes.
 func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
-	refs := references(set)
-	c.guard.changed(set)
+	c.guard.changed(set, changed)
 	c.mu.Lock()
 	before := c.set
-	c.set, c.refs = set, refs
-	var doubtful []key
-	for k := range c.tended {
-		// What was not taken down because nobody knew may go now, or was held back
-		// and is confirmed. What is still not known needs no other look.
-		if kind, has := kinds[k.class]; has && classes[kind] == k.class {
-			if of := (manifests.Key{Kind: kind, Name: k.name}); !set.MayHold(of) {
-				doubtful = append(doubtful, k)
-			}
-		}
+	c.set = set
+	if c.refs.Chroots == nil || slices.ContainsFunc(changed, func(k manifests.Key) bool { return k.Kind != spec.KindSession }) {
+		c.refs = references(set)
 	}
 	for _, k := range changed {
+		if class, known := classes[k.Kind]; known {
+			c.tend(key{class, k.Name})
+		}
 		if k.Kind == spec.KindSession {
 			delete(c.withdrawn, k.Name)
+		}
+	}
+	// What was not taken down because nobody knew may go now, or was held back
+	// and is confirmed. What is still not known needs no other look.
+	var doubtful []key
+	for k := range c.unnamed {
+		if !set.MayHold(manifests.Key{Kind: kinds[k.class], Name: k.name}) {
+			doubtful = append(doubtful, k)
 		}
 	}
 	c.mu.Unlock()
@@ -38,7 +41,7 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 			continue
 		}
 		own := key{class, k.Name}
-		if _, named := set.Entries[k]; class == classSession && !named && !set.MayHold(k) {
+		if _, named := set.Entries.Get(k); class == classSession && !named && !set.MayHold(k) {
 			c.passes.interrupt(own)
 		}
 		c.queue.renew(own)
@@ -57,7 +60,7 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 		}
 	}
 	for path := range set.Watched() {
-		c.queue.soon(key{classFolder, path})
+		c.queue.soon(set.Entries.Len(), key{classFolder, path})
 	}
 	for path := range set.Folders {
 		// Sessions that it lost may be back.
@@ -67,12 +70,31 @@ func (c *Controller) Changed(set manifests.Set, changed []manifests.Key) {
 	}
 }
 
+// tend notes of a key that is tended whether a manifest names it. It needs the lock.
+func (c *Controller) tend(k key) {
+	delete(c.unnamed, k)
+	if _, tended := c.tended[k]; !tended {
+		return
+	}
+	if kind, has := kinds[k.class]; has && classes[kind] == k.class {
+		if _, named := c.set.Entries.Get(manifests.Key{Kind: kind, Name: k.name}); !named {
+			c.unnamed[k] = struct{}{}
+		}
+	}
+}
+
+// untend forgets a key. It needs the lock.
+func (c *Controller) untend(k key) {
+	delete(c.tended, k)
+	delete(c.unnamed, k)
+}
+
 // names returns all keys by which a session may name a chroot or profile: its
 // name, and the aliases it has or had.
 func names(own key, sets ...manifests.Set) []key {
 	keys := []key{own}
 	for _, set := range sets {
-		entry := set.Entries[manifests.Key{Kind: kinds[own.class], Name: own.name}]
+		entry := set.Entries.At(manifests.Key{Kind: kinds[own.class], Name: own.name})
 		if chroot, is := entry.Object.(*spec.Chroot); is {
 			for _, alias := range chroot.Spec.Aliases {
 				keys = append(keys, key{classChroot, alias})
@@ -126,7 +148,7 @@ func references(set manifests.Set) spec.References {
 	for _, p := range builtin() {
 		refs.Profiles[p.Name] = p
 	}
-	for k, entry := range set.Entries {
+	for k, entry := range set.Entries.All() {
 		switch o := entry.Object.(type) {
 		case *spec.Chroot:
 			refs.Chroots[k.Name] = o

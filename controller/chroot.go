@@ -61,7 +61,7 @@ func (c *Controller) profile(name string) {
 func (c *Controller) definition(set manifests.Set, k key, fallback *spec.Profile, check func() (bool, error), more func(*status.Status)) {
 	defer c.queue.succeeded(k)
 	of := manifests.Key{Kind: kinds[k.class], Name: k.name}
-	entry, named := set.Entries[of]
+	entry, named := set.Entries.Get(of)
 	if !named {
 		switch {
 		case fallback != nil:

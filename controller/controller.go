@@ -81,6 +81,8 @@ type Controller struct {
 	troubles map[string]trouble
 	// tended are the keys that were looked at and may come back.
 	tended map[key]struct{}
+	// unnamed are those of them that no manifest names.
+	unnamed map[key]struct{}
 	// withdrawn are the sessions whose manifests were taken away by the controller.
 	withdrawn map[string]withdrawal
 	// forced are the sessions that somebody wants to be put right, each with the
@@ -122,6 +124,7 @@ func New(kernel reconcile.Kernel, l layout.Layout, writer *status.Writer) *Contr
 		tenants:  eternal{},
 		observer: unobserved{},
 		tended:   map[key]struct{}{},
+		unnamed:  map[key]struct{}{},
 		forced:   map[string]int{},
 
 		troubles:  map[string]trouble{},
@@ -167,6 +170,7 @@ func (c *Controller) start(ctx context.Context) *pool {
 func (c *Controller) look(ctx context.Context, k key, waited time.Duration) {
 	c.mu.Lock()
 	c.tended[k] = struct{}{}
+	c.tend(k)
 	c.mu.Unlock()
 	done, err := c.turns.take(ctx, k)
 	if err != nil {
@@ -225,7 +229,7 @@ func (c *Controller) forget(k key) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.tended, k)
+	c.untend(k)
 }
 
 // manifestsNow returns what the manifests say, and what of it sessions may name.

@@ -174,7 +174,7 @@ func (c *Controller) manifestFigures() ManifestFigures {
 		Objects: map[string]int{spec.KindSession: 0, spec.KindChroot: 0, spec.KindProfile: 0},
 		Folders: map[string]bool{}, Deaf: deaf,
 	}
-	for k, entry := range set.Entries {
+	for k, entry := range set.Entries.All() {
 		f.Objects[k.Kind]++
 		if entry.Stale {
 			f.Stale++

@@ -101,22 +101,20 @@ func (c *Controller) Foresee(ctx context.Context, s Supposition) ([]Forecast, er
 
 // in returns what the manifests would say.
 func (s Supposition) in(set manifests.Set) manifests.Set {
-	set.Entries = maps.Clone(set.Entries)
-	if set.Entries == nil {
-		set.Entries = map[manifests.Key]manifests.Entry{}
-	}
+	entries := maps.Collect(set.Entries.All())
 	for _, k := range s.Without {
-		delete(set.Entries, k)
+		delete(entries, k)
 	}
 	for _, o := range s.Given {
 		k := manifests.Key{Kind: o.GetKind(), Name: o.GetName()}
-		entry, there := set.Entries[k]
+		entry, there := entries[k]
 		if !there {
 			entry = manifests.Entry{Key: k, Ephemeral: s.Ephemeral}
 		}
 		entry.Object, entry.Hash, entry.Problems, entry.Stale = o, spec.Hash(o), nil, false
-		set.Entries[k] = entry
+		entries[k] = entry
 	}
+	set.Entries = manifests.EntriesOf(entries)
 	return set
 }
 
@@ -146,7 +144,7 @@ func (o *outlook) sessions(s Supposition, before spec.References) []string {
 	for _, given := range s.Given {
 		touched[manifests.Key{Kind: given.GetKind(), Name: given.GetName()}] = true
 	}
-	for k, entry := range o.set.Entries {
+	for k, entry := range o.set.Entries.All() {
 		session, is := entry.Object.(*spec.Session)
 		if k.Kind == spec.KindSession && s.none() || touched[k] && is || is && concerned(session, touched, before, o.refs) {
 			names[k.Name] = true

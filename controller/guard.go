@@ -26,9 +26,10 @@ type guard struct {
 	most int
 
 	mu sync.Mutex
-	// wanted counts the sessions that each folder names.
+	// wanted counts the sessions that each folder names, and named are these, with their
+	// folders.
 	wanted map[string]int
-	named  map[string]bool
+	named  map[string]string
 	// folders are where lasting sessions came from that were looked at, by name.
 	folders map[string]string
 	// going are those that have begun to go.
@@ -40,7 +41,7 @@ type guard struct {
 
 func newGuard(most int) *guard {
 	return &guard{
-		most: most, wanted: map[string]int{}, named: map[string]bool{}, folders: map[string]string{},
+		most: most, wanted: map[string]int{}, named: map[string]string{}, folders: map[string]string{},
 		going: map[string]bool{}, held: map[string]bool{}, waiting: map[string]bool{},
 	}
 }
@@ -51,20 +52,33 @@ func tooMany(most, lost, wanted int) bool {
 	return most >= 0 && lost > most && lost > wanted // more than half of lost + wanted
 }
 
-// changed takes what the manifests now say.
-func (g *guard) changed(set manifests.Set) {
+// changed takes what the manifests now say, which is something else of these keys than
+// before.
+func (g *guard) changed(set manifests.Set, keys []manifests.Key) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	clear(g.wanted)
-	clear(g.named)
-	for key, entry := range set.Entries {
-		if key.Kind == spec.KindSession {
+	for _, key := range keys {
+		if key.Kind != spec.KindSession {
+			continue
+		}
+		if folder, was := g.named[key.Name]; was {
+			g.wanted[folder]--
+			delete(g.named, key.Name)
+		}
+		if entry, named := set.Entries.Get(key); named {
 			g.wanted[entry.Folder]++
-			g.named[key.Name] = true
+			g.named[key.Name] = entry.Folder
 			delete(g.going, key.Name)
 			delete(g.held, key.Name)
 		}
 	}
+}
+
+// isNamed reports whether a manifest names the session by now, whatever whoever asks
+// about it has been told. It needs the lock.
+func (g *guard) isNamed(session string) bool {
+	_, is := g.named[session]
+	return is
 }
 
 // saw says that a lasting session was looked at, and which folder it came from.
@@ -72,7 +86,7 @@ func (g *guard) saw(session, folder string, held bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.folders[session] = folder
-	if held && !g.going[session] {
+	if held && !g.going[session] && !g.isNamed(session) {
 		g.held[session] = true
 	}
 }
@@ -93,7 +107,7 @@ func (g *guard) holds(session string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.would(session) {
-		g.going[session] = true
+		g.goes(session)
 		return false
 	}
 	if !g.held[session] {
@@ -122,7 +136,15 @@ func (g *guard) confirmed(session string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.held, session)
-	g.going[session] = true
+	g.goes(session)
+}
+
+// goes says that a session begins to go, unless a manifest names it again. It needs the
+// lock.
+func (g *guard) goes(session string) {
+	if !g.isNamed(session) {
+		g.going[session] = true
+	}
 }
 
 // kept returns the sessions of a folder that are held, sorted.
@@ -144,7 +166,7 @@ func (g *guard) all() []string {
 func (g *guard) lost(folder string) []string {
 	var names []string
 	for name, from := range g.folders {
-		if from == folder && !g.named[name] && !g.going[name] {
+		if from == folder && !g.isNamed(name) && !g.going[name] {
 			names = append(names, name)
 		}
 	}

@@ -41,12 +41,16 @@ func TestTooMany(t *testing.T) {
 func stage(story string) (held []string) {
 	g := newGuard(2)
 	named := map[string]string{}
+	var set manifests.Set
 	tell := func() {
-		set := manifests.Set{Entries: map[manifests.Key]manifests.Entry{}}
+		entries := map[manifests.Key]manifests.Entry{}
 		for name, folder := range named {
-			set.Entries[manifests.Key{Kind: spec.KindSession, Name: name}] = manifests.Entry{Folder: folder}
+			key := manifests.Key{Kind: spec.KindSession, Name: name}
+			entries[key] = manifests.Entry{Key: key, Folder: folder}
 		}
-		g.changed(set)
+		now := manifests.Set{Entries: manifests.EntriesOf(entries)}
+		g.changed(now, manifests.Diff(set, now))
+		set = now
 	}
 	for word := range strings.FieldsSeq(story) {
 		parts := strings.Split(word, ":")

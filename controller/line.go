@@ -204,7 +204,7 @@ func (c *claims) needs(result compile.Result) budget.Needs {
 	var needs budget.Needs
 	objects := slices.Clone(result.Objects)
 	for _, base := range result.Bases {
-		if len(c.claimants(base.Owner.Name)) == 0 {
+		if !c.claimed(base.Owner.Name) {
 			objects = append(objects, base.Objects...)
 		}
 	}

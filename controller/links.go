@@ -67,6 +67,13 @@ func (l *links) sessions(keys ...key) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// count returns how many sessions name a key.
+func (l *links) count(k key) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.users[k])
+}
+
 // named returns what a session names.
 func (l *links) named(session string) []key {
 	l.mu.Lock()

@@ -73,7 +73,7 @@ func (f *Forecast) conclude(p *pass) {
 // pass looks at a session as a pass does, of which nothing is to be told.
 func (o *outlook) pass(ctx context.Context, name string) pass {
 	p := pass{Controller: o.Controller, name: name, key: sessionKey(name), owner: object.SessionOwner(name), set: o.set, refs: o.refs}
-	p.entry, p.named = o.set.Entries[manifests.Key{Kind: spec.KindSession, Name: name}]
+	p.entry, p.named = o.set.Entries.Get(manifests.Key{Kind: spec.KindSession, Name: name})
 	if p.report = o.reports.find(p.key); p.report == nil {
 		p.report = &report{} // it says nothing, and is forgotten
 	}

@@ -74,14 +74,17 @@ func (q *queue) after(k key, pause time.Duration) {
 	}
 }
 
-// soon adds a key after a short time, so that several reasons cost one pass.
-func (q *queue) soon(keys ...key) {
-	for _, k := range keys {
-		if q.once {
-			q.add(k)
-		} else {
-			q.work.AddAfter(k, gathering)
-		}
+// eachMore is how much longer a key waits for each object that a look at it tells of.
+const eachMore = 500 * time.Microsecond
+
+// soon adds a key after a short time, so that several reasons cost one pass. A look at
+// it tells of so many objects: the more there are the later it is, so that what comes
+// and goes all the time does not cost more time then.
+func (q *queue) soon(many int, k key) {
+	if q.once {
+		q.add(k)
+	} else {
+		q.work.AddAfter(k, gathering+time.Duration(many)*eachMore)
 	}
 }
 

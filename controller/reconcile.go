@@ -9,7 +9,7 @@ import (
 // policy. It reports whether there is such a session.
 func (c *Controller) Reconcile(session string) bool {
 	c.mu.Lock()
-	_, named := c.set.Entries[manifests.Key{Kind: spec.KindSession, Name: session}]
+	_, named := c.set.Entries.Get(manifests.Key{Kind: spec.KindSession, Name: session})
 	known := named || c.reports.known(sessionKey(session))
 	if known {
 		c.asked++

@@ -64,6 +64,14 @@ func (c *claims) claimants(base string) []string {
 	return nil
 }
 
+// claimed reports whether any session claims a base.
+func (c *claims) claimed(base string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.bases[base]
+	return b != nil && len(b.claimants) > 0
+}
+
 // refuse reports who else holds what a session wants, where that cannot be
 // shared. It needs the lock.
 func (c *claims) refuse(session string, wanted []compile.Base) (answer, bool) {

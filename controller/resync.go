@@ -44,7 +44,7 @@ func (c *Controller) lookAtAll(ctx context.Context, visit func(key)) {
 		}
 	}
 	var sessions []string
-	for k := range set.Entries {
+	for k := range set.Entries.All() {
 		if class, known := classes[k.Kind]; known {
 			pass(key{class, k.Name})
 			if class == classSession {

@@ -94,7 +94,7 @@ func (c *Controller) session(ctx context.Context, name string) {
 	p := pass{Controller: c, name: name, key: sessionKey(name), owner: object.SessionOwner(name)}
 	p.set, p.refs = c.manifestsNow()
 	of := manifests.Key{Kind: spec.KindSession, Name: name}
-	p.entry, p.named = p.set.Entries[of]
+	p.entry, p.named = p.set.Entries.Get(of)
 	if p.named || c.reports.known(p.key) {
 		p.report = c.reports.of(p.key)
 		p.report.see(p.entry)
@@ -210,7 +210,7 @@ func (p *pass) gone() {
 		p.forget(p.key)
 	} else {
 		p.mu.Lock()
-		delete(p.tended, p.key)
+		p.untend(p.key)
 		p.mu.Unlock()
 	}
 	p.queue.succeeded(p.key)
@@ -235,7 +235,7 @@ func (p *pass) handOn(bases, refused []string) {
 func (p *pass) names(keys ...key) {
 	for _, k := range p.links.set(p.name, keys...) {
 		if k != anyChroot && k != anyProfile {
-			p.queue.soon(k)
+			p.queue.soon(p.links.count(k), k)
 		}
 	}
 }

@@ -154,7 +154,8 @@ func (p *pass) suspect() {
 // tellChroot has the chroot tell by whom its source is open.
 func (p *pass) tellChroot() {
 	if s := p.record.Session; s.Session.OpenSource && s.ChrootName != "" {
-		p.queue.soon(key{classChroot, s.ChrootName})
+		k := key{classChroot, s.ChrootName}
+		p.queue.soon(p.links.count(k), k)
 	}
 }
 

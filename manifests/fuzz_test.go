@@ -68,8 +68,8 @@ func FuzzMerge(f *testing.F) {
 		for len(s.rest) > 0 {
 			p := s.pass()
 			next := merge(now, []pass{p})
-			for key := range now.Entries {
-				if _, is := next.Entries[key]; !is && !seenGone(now, next, p, key) {
+			for key := range now.Entries.All() {
+				if _, is := next.Entries.Get(key); !is && !seenGone(now, next, p, key) {
 					t.Fatalf("%s is gone, and nobody saw that", key)
 				}
 			}
@@ -90,7 +90,7 @@ func doubts(s Set) bool {
 // or is gone from a folder that was read.
 func seenGone(before, now Set, p pass, key Key) bool {
 	for path, state := range before.folders {
-		for name, file := range state.files {
+		for name, file := range state.files.All() {
 			named := slices.ContainsFunc(file.entries, func(e Entry) bool { return e.Key == key })
 			if named && !readWithout(now, p, path, name) {
 				return false

@@ -2,9 +2,11 @@ package manifests
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -55,15 +57,18 @@ func (s Set) glance(path string, whole bool) (next Set, changed []Key, sure bool
 	if err != nil || !state.read || placeFrom(st) != state.place || s.Folders[folder] != "" || untrusted(folder, st) != "" {
 		return s, nil, false // the folder is another, or cannot be believed
 	}
+	if isLink(path) {
+		return s, nil, false // what it leads to may change elsewhere
+	}
 	f := reading{dir: dir, folder: folder, known: state.files, alone: !whole}.read(filepath.Base(path))
-	was, known := state.files[f.path]
+	was, known := state.files.Get(f.path)
 	if !s.owns(f.path, was) {
 		return s, nil, false
 	}
 	var now fileState
 	switch {
 	case f.missing && whole:
-		if len(state.files) == 1 {
+		if state.files.Len() == 1 {
 			if state.of.Recursive {
 				return s, nil, false // what that means for the folders above is to be seen
 			}
@@ -80,7 +85,53 @@ func (s Set) glance(path string, whole bool) (next Set, changed []Key, sure bool
 			return s, nil, false
 		}
 	}
-	return s.with(folder, state, f.path, now), differences(was, now), true
+	if changed = differences(was, now); known && len(changed) == 0 && !f.missing {
+		return s, nil, true
+	}
+	return s.with(folder, state, f.path, now), changed, true
+}
+
+// meaningless reports whether a file is none of those whose coming and going can mean
+// anything: the hidden ones that manifests are written to before they get their names.
+func (s *Source) meaningless(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.current.folders[filepath.Dir(path)]
+	name := filepath.Base(path)
+	return state.read && !state.busy && !state.linked && strings.HasPrefix(name, ".") && name != gitFolder
+}
+
+// taken reports whether a manifest is the very file that was read last, and all of it
+// good.
+func (s *Source) taken(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.current.folders[filepath.Dir(path)]
+	was := state.files.At(filepath.Clean(path))
+	if was.seen == (stamp{}) || state.busy {
+		return false
+	}
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st)
+	return err == nil && stampOf(st) == was.seen
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// gone reports whether a manifest is not there, and is known not to be.
+func (s *Source) gone(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, watched := s.current.folders[filepath.Dir(path)]
+	_, known := state.files.Get(filepath.Clean(path))
+	if !watched || !state.read || state.busy || known {
+		return false
+	}
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // owns reports whether all that a file names are sessions, each of them once, that
@@ -88,7 +139,7 @@ func (s Set) glance(path string, whole bool) (next Set, changed []Key, sure bool
 func (s Set) owns(path string, f fileState) bool {
 	named := map[Key]bool{}
 	for _, e := range f.entries {
-		other, is := s.Entries[e.Key]
+		other, is := s.Entries.Get(e.Key)
 		if e.Kind != spec.KindSession || e.Stale || named[e.Key] || is && (other.Place.Manifest != path || len(other.Problems) > 0) {
 			return false
 		}
@@ -114,17 +165,17 @@ func covers(now, was fileState) bool {
 // with returns the set with one file that says something else; nothing, if the
 // file is gone.
 func (s Set) with(folder string, state folderState, path string, now fileState) Set {
-	next := Set{Entries: maps.Clone(s.Entries), Files: s.Files, Folders: s.Folders, folders: maps.Clone(s.folders)}
-	was := state.files[path]
-	state.files = maps.Clone(state.files)
-	for _, e := range was.entries {
-		delete(next.Entries, e.Key)
+	next := Set{Entries: s.Entries, Files: s.Files, Folders: s.Folders, folders: maps.Clone(s.folders)}
+	for _, e := range state.files.At(path).entries {
+		next.Entries.versions = next.Entries.Without(e.Key)
 	}
 	for _, e := range now.entries {
-		next.Entries[e.Key] = e
+		next.Entries.versions = next.Entries.With(e.Key, e)
 	}
-	if state.files[path] = now; len(now.entries) == 0 {
-		delete(state.files, path)
+	if len(now.entries) > 0 {
+		state.files = state.files.With(path, now)
+	} else {
+		state.files = state.files.Without(path)
 	}
 	next.folders[folder] = state
 	if _, wrong := s.Files[path]; wrong {
@@ -137,11 +188,11 @@ func (s Set) with(folder string, state folderState, path string, now fileState) 
 // differences returns what is not in both alike.
 func differences(was, now fileState) []Key {
 	entries := func(f fileState) Set {
-		s := Set{Entries: map[Key]Entry{}}
+		all := map[Key]Entry{}
 		for _, e := range f.entries {
-			s.Entries[e.Key] = e
+			all[e.Key] = e
 		}
-		return s
+		return Set{Entries: EntriesOf(all)}
 	}
 	return Diff(entries(was), entries(now))
 }

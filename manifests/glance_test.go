@@ -101,8 +101,8 @@ func agrees(t *testing.T, s *Source) {
 		t.Errorf("a look at everything finds changes in %v", changed)
 	}
 	for path, state := range after.folders {
-		if was := before.folders[path]; was.identity != state.identity || len(was.files) != len(state.files) {
-			t.Errorf("%s: %q with %d files, then %q with %d", path, was.identity, len(was.files), state.identity, len(state.files))
+		if was := before.folders[path]; was.identity != state.identity || was.files.Len() != state.files.Len() {
+			t.Errorf("%s: %q with %d files, then %q with %d", path, was.identity, was.files.Len(), state.identity, state.files.Len())
 		}
 	}
 	if !reflect.DeepEqual(before.Files, after.Files) || !reflect.DeepEqual(before.Folders, after.Folders) {
@@ -159,8 +159,8 @@ func TestGlancesAgree(t *testing.T) {
 			if s.glance(path, r.IntN(2) == 0) {
 				// Another file may say otherwise, which nobody has looked at yet.
 				fresh := &Source{Folders: s.Folders}
-				is := fresh.Refresh().folders[dir].files[path]
-				if changed := differences(s.Current().folders[dir].files[path], is); len(changed) > 0 {
+				is := fresh.Refresh().folders[dir].files.At(path)
+				if changed := differences(s.Current().folders[dir].files.At(path), is); len(changed) > 0 {
 					t.Fatalf("seed %d: of %s something else is taken than is in it: %v", seed, path, changed)
 				}
 			}
@@ -178,7 +178,7 @@ func TestWhatDidNotChangeIsNotReadAgain(t *testing.T) {
 	write(t, path, session("a", 1))
 	s := &Source{Folders: []Folder{{Path: dir}}}
 	s.Refresh()
-	known := func() stamp { return s.Current().folders[dir].files[path].stamp }
+	known := func() stamp { return s.Current().folders[dir].files.At(path).stamp }
 	if known() != (stamp{}) {
 		t.Error("a file that was just written counts as settled")
 	}
@@ -191,10 +191,15 @@ func TestWhatDidNotChangeIsNotReadAgain(t *testing.T) {
 		}
 	}
 	// As if it had been read later.
-	state := s.current.folders[dir].files[path]
-	state.stamp = stampOf(st)
-	s.current.folders[dir].files[path] = state
-	entry := s.Refresh().Entries[Key{"Session", "a"}]
+	state := s.current.folders[dir].files.At(path)
+	read := func(st unix.Statx_t) {
+		in, file := s.current.folders[dir], s.current.folders[dir].files.At(path)
+		file.stamp = stampOf(st)
+		in.files = in.files.With(path, file)
+		s.current.folders[dir] = in
+	}
+	read(st)
+	entry := s.Refresh().Entries.At(Key{"Session", "a"})
 	if known() != stampOf(st) || entry.Object != state.entries[0].Object {
 		t.Error("it was read again")
 	}
@@ -211,13 +216,11 @@ func TestWhatDidNotChangeIsNotReadAgain(t *testing.T) {
 	} {
 		now, err := statx(unix.AT_FDCWD, path)
 		must(t, err)
-		state := s.current.folders[dir].files[path]
-		state.stamp = stampOf(now)
-		s.current.folders[dir].files[path] = state
+		read(now)
 		tick(t, dir, now)
-		before := s.Current().Entries[Key{"Session", "a"}].Hash
+		before := s.Current().Entries.At(Key{"Session", "a"}).Hash
 		change()
-		if after := s.Refresh().Entries[Key{"Session", "a"}].Hash; after == before {
+		if after := s.Refresh().Entries.At(Key{"Session", "a"}).Hash; after == before {
 			t.Errorf("%s: nobody saw it", name)
 		}
 	}

@@ -45,6 +45,7 @@ type part struct {
 	stamp    int64  // when something was last made or removed in it
 	// silent is set when others can change it and nothing is heard of that.
 	silent   bool
+	linked   bool // a link is among the files
 	checkout checkout
 	files    []file
 }
@@ -217,6 +218,7 @@ func (w *walk) enter(name string, dir *os.File, within checkout) {
 	for _, e := range entries {
 		if Considered(e.Name()) && (!w.folder.Recursive || !e.IsDir()) {
 			p.files = append(p.files, r.read(e.Name()))
+			p.linked = p.linked || e.Type()&fs.ModeSymlink != 0
 		}
 	}
 	p.files = append(p.files, edited(w.known[p.path].files, entries, time.Now())...)
@@ -233,9 +235,9 @@ const editing = 2 * time.Second
 // edited returns the files that are not there although they were, because an editor has
 // put them aside a moment ago to write them anew: beside the place of each lies a file
 // with its name and something more (a.yaml~, #a.yaml#, .#a.yaml, a.yaml.orig).
-func edited(known map[string]fileState, entries []fs.DirEntry, now time.Time) []file {
+func edited(known versions[string, fileState], entries []fs.DirEntry, now time.Time) []file {
 	var found []file
-	for path := range known {
+	for path := range known.All() {
 		name := filepath.Base(path)
 		if _, is := slices.BinarySearchFunc(entries, name, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) }); is {
 			continue

@@ -13,15 +13,16 @@ import (
 // merge returns what is known after new looks at all folders.
 func merge(previous Set, passes []pass) Set {
 	next := Set{
-		Entries: map[Key]Entry{}, Files: map[string][]string{}, Folders: map[string]string{},
+		Files: map[string][]string{}, Folders: map[string]string{},
 		folders: map[string]folderState{},
 	}
 	for _, p := range passes {
 		next.Folders[p.folder.Path] = ""
 		next.merge(previous, p)
 	}
-	next.resolve(previous)
-	next.aliases()
+	all := next.resolve(previous)
+	aliases(all)
+	next.Entries = EntriesOf(all)
 	return next
 }
 
@@ -76,19 +77,24 @@ func (s *Set) keep(previous Set, folder Folder, p part, problem string) {
 
 // read merges a folder that was read.
 func (s *Set) read(previous Set, before folderState, now part, p pass) folderState {
-	state := folderState{of: p.folder, read: true, place: now.place, checkout: now.checkout, silent: now.silent, files: map[string]fileState{}}
+	state := folderState{of: p.folder, read: true, place: now.place, checkout: now.checkout, silent: now.silent, linked: now.linked}
+	files := make(map[string]fileState, len(now.files))
 	if p.hasFiles(now.path) {
 		state.identity = now.identity
 	}
 	for _, f := range now.files {
-		was, known := before.files[f.path]
+		was, known := before.files.Get(f.path)
 		merged, problems := readFile(previous, was, known, f, state)
-		state.files[f.path] = merged
+		files[f.path] = merged
+		if merged.unknown {
+			state.unknown++
+		}
 		state.open = state.open || f.open
 		if len(problems) > 0 {
 			s.Files[f.path] = problems
 		}
 	}
+	state.files = versionOf(files)
 	return state
 }
 
@@ -123,7 +129,7 @@ func (s Set) replaced(now part, p pass) bool {
 		return false
 	}
 	for _, state := range s.states(p.folder, now.path) {
-		if len(state.files) > 0 {
+		if state.files.Len() > 0 {
 			return true
 		}
 	}
@@ -132,11 +138,11 @@ func (s Set) replaced(now part, p pass) bool {
 
 // stale returns what was known of a folder, of which nothing can be told now.
 func (f folderState) stale() folderState {
-	files := make(map[string]fileState, len(f.files))
-	for path, file := range f.files {
+	files := make(map[string]fileState, f.files.Len())
+	for path, file := range f.files.All() {
 		files[path] = file.stale("")
 	}
-	f.files = files
+	f.files = versionOf(files)
 	return f
 }
 
@@ -191,7 +197,7 @@ func readFile(previous Set, was fileState, known bool, f file, in folderState) (
 		state.entries = append(state.entries, e)
 	}
 	if len(problems) == 0 {
-		state.stamp = f.stamp
+		state.stamp, state.seen = f.stamp, f.seen
 		return state, nil
 	}
 	// What a broken file no longer names may only be half written, or misspelt.
@@ -213,7 +219,7 @@ func entry(previous Set, d spec.Document, path string, in folderState) Entry {
 	}
 	if d.Object != nil {
 		e.Hash = spec.Hash(d.Object)
-		if was := previous.Entries[e.Key]; was.Hash == e.Hash && was.Revision != "" {
+		if was := previous.Entries.At(e.Key); was.Hash == e.Hash && was.Revision != "" {
 			e.Revision = was.Revision
 		}
 		return e
@@ -226,20 +232,21 @@ func entry(previous Set, d spec.Document, path string, in folderState) Entry {
 
 // lastGood gives an entry the object that it had before.
 func (e Entry) lastGood(previous Set) Entry {
-	before := previous.Entries[e.Key]
+	before := previous.Entries.At(e.Key)
 	e.Object, e.Hash, e.Revision, e.Stale = before.Object, before.Hash, before.Revision, true
 	return e
 }
 
 // resolve gives each name its one entry.
-func (s *Set) resolve(previous Set) {
+func (s *Set) resolve(previous Set) map[Key]Entry {
+	all := map[Key]Entry{}
 	several := map[Key][]Entry{}
 	for _, path := range slices.Sorted(maps.Keys(s.folders)) {
-		files := s.folders[path].files
+		files := maps.Collect(s.folders[path].files.All())
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			for _, e := range files[name].entries {
-				if first, is := s.Entries[e.Key]; !is {
-					s.Entries[e.Key] = e
+				if first, is := all[e.Key]; !is {
+					all[e.Key] = e
 				} else if several[e.Key] != nil {
 					several[e.Key] = append(several[e.Key], e)
 				} else {
@@ -249,8 +256,9 @@ func (s *Set) resolve(previous Set) {
 		}
 	}
 	for key, entries := range several {
-		s.Entries[key] = one(previous, entries)
+		all[key] = one(previous, entries)
 	}
+	return all
 }
 
 // one decides between entries of one name. What is only kept from before gives
@@ -273,28 +281,28 @@ func one(previous Set, entries []Entry) Entry {
 }
 
 // aliases refuses a chroot's alias that is another's name or alias.
-func (s *Set) aliases() {
-	for key, e := range s.Entries {
-		chroot, is := e.Object.(*spec.Chroot)
-		if !is {
-			continue
+func aliases(all map[Key]Entry) {
+	chroots := map[string]*spec.Chroot{}
+	for key, e := range all {
+		if chroot, is := e.Object.(*spec.Chroot); is {
+			chroots[key.Name] = chroot
 		}
+	}
+	for name, chroot := range chroots {
+		key := Key{spec.KindChroot, name}
 		for _, alias := range chroot.Spec.Aliases {
-			if other := s.takenBy(alias, key.Name); other != "" {
+			if other := takenBy(chroots, alias, name); other != "" {
+				e := all[key]
 				e.Problems = append(slices.Clone(e.Problems), fmt.Sprintf("alias %q is also a name of %s; change one of them", alias, other))
-				s.Entries[key] = e
+				all[key] = e
 			}
 		}
 	}
 }
 
-func (s *Set) takenBy(alias, owner string) string {
-	for _, name := range s.Names(spec.KindChroot) {
-		chroot, is := s.Entries[Key{spec.KindChroot, name}].Object.(*spec.Chroot)
-		if !is || name == owner {
-			continue
-		}
-		if name == alias || slices.Contains(chroot.Spec.Aliases, alias) {
+func takenBy(chroots map[string]*spec.Chroot, alias, owner string) string {
+	for _, name := range slices.Sorted(maps.Keys(chroots)) {
+		if name != owner && (name == alias || slices.Contains(chroots[name].Spec.Aliases, alias)) {
 			return Key{spec.KindChroot, name}.String()
 		}
 	}

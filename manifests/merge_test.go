@@ -49,13 +49,13 @@ func refused(name, why string) pass {
 func text(s Set) []string {
 	var out []string
 	for _, k := range slices.SortedFunc(func(yield func(Key) bool) {
-		for k := range s.Entries {
+		for k := range s.Entries.All() {
 			if !yield(k) {
 				return
 			}
 		}
 	}, func(a, b Key) int { return strings.Compare(a.String(), b.String()) }) {
-		e := s.Entries[k]
+		e := s.Entries.At(k)
 		line := k.String()
 		if e.Object == nil {
 			line += " unknown"
@@ -159,14 +159,14 @@ func TestLastGoodIsKept(t *testing.T) {
 	first := merge(Set{}, []pass{seen("a.yaml", session("a", 1))})
 	broken := merge(first, []pass{seen("a.yaml", strings.ReplaceAll(session("a", 2), "ttl", "tll"))})
 	key := Key{"Session", "a"}
-	if first.Entries[key].Hash != broken.Entries[key].Hash || broken.Entries[key].Object == nil {
-		t.Errorf("before %+v, after %+v", first.Entries[key], broken.Entries[key])
+	if first.Entries.At(key).Hash != broken.Entries.At(key).Hash || broken.Entries.At(key).Object == nil {
+		t.Errorf("before %+v, after %+v", first.Entries.At(key), broken.Entries.At(key))
 	}
 	if changed := Diff(first, broken); !slices.Equal(changed, []Key{key}) {
 		t.Errorf("changed: %v", changed)
 	}
 	mended := merge(broken, []pass{seen("a.yaml", session("a", 2))})
-	if e := mended.Entries[key]; e.Hash == first.Entries[key].Hash || e.Stale || len(e.Problems) > 0 {
+	if e := mended.Entries.At(key); e.Hash == first.Entries.At(key).Hash || e.Stale || len(e.Problems) > 0 {
 		t.Errorf("mended: %+v", e)
 	}
 }
@@ -177,8 +177,8 @@ func TestAliasesThatCollide(t *testing.T) {
 	}
 	s := merge(Set{}, []pass{seen("a.yaml", chroot("a", "x"), "b.yaml", chroot("b", "x"), "c.yaml", chroot("c", "a"), "d.yaml", chroot("d", "y"))})
 	for name, want := range map[string]bool{"a": true, "b": true, "c": true, "d": false} {
-		if got := len(s.Entries[Key{"Chroot", name}].Problems) > 0; got != want {
-			t.Errorf("chroot %s has problems: %t, want %t: %v", name, got, want, s.Entries[Key{"Chroot", name}].Problems)
+		if got := len(s.Entries.At(Key{"Chroot", name}).Problems) > 0; got != want {
+			t.Errorf("chroot %s has problems: %t, want %t: %v", name, got, want, s.Entries.At(Key{"Chroot", name}).Problems)
 		}
 	}
 }

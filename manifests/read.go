@@ -25,8 +25,10 @@ type file struct {
 	missing, open bool
 	// same is set when it is the very file that was read before, and what was read
 	// still holds.
-	same  bool
-	stamp stamp
+	same bool
+	// stamp is that of the file as it was read, as far as it can be relied on later;
+	// seen is the same without a doubt about that.
+	stamp, seen stamp
 }
 
 // stamp tells whether a file may have changed since it was read: which one it is,
@@ -78,7 +80,7 @@ const beingWritten = "it is being written"
 type reading struct {
 	dir    *os.File
 	folder string // its path
-	known  map[string]fileState
+	known  versions[string, fileState]
 	// alone refuses a file also if it cannot be told whether somebody is writing it.
 	alone bool
 }
@@ -87,6 +89,14 @@ type reading struct {
 // would block and a device might act; O_PATH opens nothing (open(2)).
 func (r reading) read(name string) file {
 	f := file{path: filepath.Join(r.folder, name)}
+	was := r.known.At(f.path).stamp
+	if was != (stamp{}) { // most have not changed, and are no links
+		var st unix.Statx_t
+		err := unix.Statx(int(r.dir.Fd()), name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st)
+		if f.same = err == nil && was == stampOf(st); f.same {
+			return f
+		}
+	}
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
 	held, err := unix.Openat2(int(r.dir.Fd()), name, &how)
 	switch {
@@ -99,7 +109,7 @@ func (r reading) read(name string) file {
 	}
 	defer unix.Close(held)
 	before, err := statx(held, "")
-	if was := r.known[f.path].stamp; err == nil && was != (stamp{}) && was == stampOf(before) {
+	if err == nil && was != (stamp{}) && was == stampOf(before) {
 		f.same = true
 		return f
 	}
@@ -135,7 +145,7 @@ func (r reading) read(name string) file {
 	if after, err := statx(held, ""); err != nil || after.Mtime != before.Mtime || after.Size != before.Size || int(after.Size) != len(f.data) {
 		f.problem, f.open = beingWritten, true
 	} else {
-		f.stamp = settled(after, now)
+		f.stamp, f.seen = settled(after, now), stampOf(after)
 	}
 	return f
 }

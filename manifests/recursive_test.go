@@ -134,12 +134,12 @@ func TestFoldersInFolders(t *testing.T) {
 	if set := s.Refresh(); names(set) != "a b c e f" || problems(set) != "" {
 		t.Errorf("sessions %q, problems %q", names(set), problems(set))
 	}
-	if at := s.Current().Entries[Key{"Session", "f"}].Place.Manifest; at != m+"/x/led/f.yaml" {
+	if at := s.Current().Entries.At(Key{"Session", "f"}).Place.Manifest; at != m+"/x/led/f.yaml" {
 		t.Errorf("f is at %s", at)
 	}
 	must(t, os.Chmod(m+"/x", 0o777))
 	set := s.Refresh()
-	if names(set) != "a b c e f" || !strings.Contains(problems(set), "chmod go-w "+m+"/x") || !set.Entries[Key{"Session", "c"}].Stale {
+	if names(set) != "a b c e f" || !strings.Contains(problems(set), "chmod go-w "+m+"/x") || !set.Entries.At(Key{"Session", "c"}).Stale {
 		t.Errorf("sessions %q, problems %q", names(set), problems(set))
 	}
 	must(t, os.Chmod(m+"/x", 0o755))
@@ -241,7 +241,7 @@ func TestNewFoldersAreHeard(t *testing.T) {
 		if names(s) != "a b" {
 			t.Fatalf("sessions %q on the way", names(s))
 		}
-		return s.Entries[Key{"Session", "a"}].Place.Manifest == m+"/other/z/a.yaml"
+		return s.Entries.At(Key{"Session", "a"}).Place.Manifest == m+"/other/z/a.yaml"
 	})
 	write(t, m+"/other/z/c.yaml", session("c", 1))
 	w.has("a b c")

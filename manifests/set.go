@@ -46,7 +46,7 @@ type Entry struct {
 // Set is what all watched folders say together. It is not changed once made.
 type Set struct {
 	// Entries are the objects by name.
-	Entries map[Key]Entry
+	Entries Entries
 	// Files are the problems of files, by path.
 	Files map[string][]string
 	// Folders are the problems of watched folders, by path, empty for one that is fine;
@@ -55,6 +55,12 @@ type Set struct {
 
 	folders map[string]folderState
 }
+
+// Entries are entries by name.
+type Entries struct{ versions[Key, Entry] }
+
+// EntriesOf returns those of a map, which is not to be changed any more.
+func EntriesOf(all map[Key]Entry) Entries { return Entries{versionOf(all)} }
 
 // folderState is what is remembered of a folder from pass to pass.
 type folderState struct {
@@ -70,8 +76,13 @@ type folderState struct {
 	// busy is set while somebody changes it, open while somebody has a file in it open
 	// to write, and silent if changes may go unheard.
 	busy, open, silent bool
-	checkout           checkout
-	files              map[string]fileState
+	// linked is set if it holds links that are read as manifests: what they lead to may
+	// have any name.
+	linked   bool
+	checkout checkout
+	files    versions[string, fileState]
+	// unknown counts the files with something whose name cannot be told.
+	unknown int
 }
 
 // doubt is an empty folder where another was that was not, and when it was last
@@ -88,8 +99,8 @@ type fileState struct {
 	// and it has not been read whole since this process began.
 	unknown bool
 	// stamp is that of the file as it was read, if all of it is good; none if it is
-	// to be read again in any case.
-	stamp stamp
+	// to be read again in any case. seen is the same, however lately it was changed.
+	stamp, seen stamp
 }
 
 // Complete reports whether every folder has been read at least once: only then
@@ -106,14 +117,12 @@ func (s Set) Complete() bool {
 // MayHold reports whether an object that is not in the set may be in a manifest
 // all the same, which cannot be read.
 func (s Set) MayHold(key Key) bool {
-	if _, named := s.Entries[key]; named || !s.Complete() {
+	if _, named := s.Entries.Get(key); named || !s.Complete() {
 		return true
 	}
 	for _, folder := range s.folders {
-		for _, f := range folder.files {
-			if f.unknown {
-				return true
-			}
+		if folder.unknown > 0 {
+			return true
 		}
 	}
 	return false
@@ -122,7 +131,7 @@ func (s Set) MayHold(key Key) bool {
 // Names returns the names of a kind's objects, sorted.
 func (s Set) Names(kind string) []string {
 	var names []string
-	for k := range s.Entries {
+	for k := range s.Entries.All() {
 		if k.Kind == kind {
 			names = append(names, k.Name)
 		}
@@ -134,13 +143,13 @@ func (s Set) Names(kind string) []string {
 // Diff returns the keys whose entries differ between two sets, sorted.
 func Diff(a, b Set) []Key {
 	var changed []Key
-	for k, e := range b.Entries {
-		if before, was := a.Entries[k]; !was || !same(before, e) {
+	for k, e := range b.Entries.All() {
+		if before, was := a.Entries.Get(k); !was || !same(before, e) {
 			changed = append(changed, k)
 		}
 	}
-	for k := range a.Entries {
-		if _, is := b.Entries[k]; !is {
+	for k := range a.Entries.All() {
+		if _, is := b.Entries.Get(k); !is {
 			changed = append(changed, k)
 		}
 	}

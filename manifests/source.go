@@ -148,16 +148,20 @@ func (s *Source) wait(ctx context.Context, w *watch, took time.Duration) bool {
 	if w.deaf() || s.Current().unheard() {
 		every = min(every, max(poll, idle*took))
 	}
-	left := glances
+	g := glancer{left: glances}
 	resync := time.NewTimer(every)
 	defer resync.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-resync.C:
-		return true
-	case e := <-w.events():
-		s.hear(w, e, &left)
+	for known := true; known; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-resync.C:
+			return true
+		case <-w.errors():
+			known = false // what happened since is not told
+		case e := <-w.events():
+			known = s.hear(w, e, &g)
+		}
 	}
 	// More is likely to follow: an editor writes several files, or takes one away
 	// before it writes it anew; a sync writes many.
@@ -172,20 +176,46 @@ func (s *Source) wait(ctx context.Context, w *watch, took time.Duration) bool {
 			return true
 		case <-time.After(max(quiet, share*took)):
 			return true
+		case <-w.errors():
 		case e := <-w.events():
-			s.hear(w, e, &left)
+			s.hear(w, e, &g)
 		}
 	}
 }
 
-// hear takes a hint. What one file says for sure is taken at once, as often as is
-// left.
-func (s *Source) hear(w *watch, e fsnotify.Event, left *int) {
-	w.heard(e)
-	if *left > 0 && (e.Has(fsnotify.Create) || e.Has(fsnotify.Write)) && Considered(filepath.Base(e.Name)) {
-		*left--
-		s.Glance(e.Name)
+// glancer counts how many files are still looked at alone.
+type glancer struct {
+	left int
+	full time.Time // when it was as many as can be
+}
+
+// may reports whether one more is.
+func (g *glancer) may() bool {
+	if time.Since(g.full) > patience {
+		g.left, g.full = glances, time.Now()
 	}
+	g.left--
+	return g.left >= 0
+}
+
+// hear takes a hint, and reports whether all is known of what it is about, so that
+// nothing else need be looked at. What one file says for sure is taken at once, as
+// often as may be.
+func (s *Source) hear(w *watch, e fsnotify.Event, g *glancer) (known bool) {
+	w.heard(e)
+	if s.meaningless(e.Name) {
+		return true
+	}
+	if !Considered(filepath.Base(e.Name)) {
+		return false
+	}
+	switch {
+	case s.gone(e.Name), e.Has(fsnotify.Create) && s.taken(e.Name):
+		return true // what is done after that is told as well
+	case e.Has(fsnotify.Create), e.Has(fsnotify.Write):
+		return g.may() && s.Glance(e.Name)
+	}
+	return false
 }
 
 func (s *Source) watch() *watch {

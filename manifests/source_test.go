@@ -300,9 +300,120 @@ func TestBurstIsGathered(t *testing.T) {
 	looks := 0
 	w.until("all are seen", func(s Set) bool {
 		looks++
-		return len(s.Entries) == many
+		return s.Entries.Len() == many
 	})
 	if looks > many/10 {
 		t.Errorf("%d looks for %d files", looks, many)
 	}
+}
+
+// TestWhatIsKnownNeedsNoLook: who has put a manifest there, or has taken it away, and has
+// said so, costs no look at everything; nor do the drafts of manifests.
+func TestWhatIsKnownNeedsNoLook(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a.yaml", session("a", 1))
+	s := &Source{Folders: []Folder{{Path: dir}}}
+	s.Refresh()
+	w := s.watch()
+	defer w.close()
+	w.follow(s.Current().watched(s.Folders))
+	// told returns whether all of what happened was known, when it was heard of.
+	told := func(last string) (known bool) {
+		g := glancer{}
+		known = true
+		for {
+			e := <-w.events()
+			known = s.hear(w, e, &g) && known
+			if e.Name == last {
+				return known
+			}
+		}
+	}
+	draft := func(name string) {
+		write(t, dir+"/.draft", session(name, 1))
+		must(t, os.Rename(dir+"/.draft", dir+"/"+name+".yaml"))
+	}
+	for name, c := range map[string]struct {
+		change func()
+		known  bool
+	}{
+		"one that was put there, and said": {func() { draft("b"); s.Dropped(dir + "/b.yaml") }, true},
+		"one that was put there":           {func() { draft("b") }, true},
+		"one that was taken away, and said": {func() {
+			draft("c")
+			s.Dropped(dir + "/c.yaml")
+			must(t, os.Remove(dir+"/c.yaml"))
+			s.Dropped(dir + "/c.yaml")
+		}, true},
+		"one that was taken away":   {func() { must(t, os.Remove(dir+"/a.yaml")) }, false},
+		"what is no manifest":       {func() { write(t, dir+"/a.txt", "x") }, false},
+		"a chroot":                  {func() { write(t, dir+"/d.yaml", "kind: Chroot") }, false},
+		"a checkout":                {func() { must(t, os.Mkdir(dir+"/.git", 0o755)) }, false},
+		"a link":                    {func() { must(t, os.Symlink("a.yaml", dir+"/l.yaml")) }, false},
+		"one that others may write": {func() { draft("e"); must(t, os.Chmod(dir+"/e.yaml", 0o666)) }, false},
+	} {
+		c.change()
+		end := dir + "/.end" + strings.ReplaceAll(name, " ", "-")
+		write(t, end, "")
+		if known := told(end); known != c.known {
+			t.Errorf("%s: known is %t", name, known)
+		}
+		must(t, os.RemoveAll(dir+"/.git"))
+		must(t, os.RemoveAll(dir+"/l.yaml"))
+		write(t, dir+"/a.yaml", session("a", 1))
+		write(t, dir+"/.then", "")
+		told(dir + "/.then")
+		s.Refresh()
+	}
+	// With a link among the manifests a hidden file may be what that leads to.
+	must(t, os.Symlink(".data", dir+"/l.yaml"))
+	s.Refresh()
+	write(t, dir+"/.data", session("l", 1))
+	if told(dir + "/.data") {
+		t.Error("where a link leads is taken for known")
+	}
+}
+
+// TestTooMuchAtOnce: when more happens than the kernel keeps, it says so, and what is
+// done after that is heard as ever.
+func TestTooMuchAtOnce(t *testing.T) {
+	text, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	must(t, err)
+	most, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	must(t, err)
+	if most > 100_000 {
+		t.Skip("the kernel keeps more than a test can do")
+	}
+	dir := t.TempDir()
+	write(t, dir+"/a.yaml", session("a", 1))
+	hold, held := make(chan struct{}), make(chan struct{}, 1)
+	w := &watching{t: t, sets: make(chan Set, 1000)}
+	s := &Source{Folders: []Folder{{Path: dir}}, Resync: time.Hour, OnChange: func(set Set, _ []Key) {
+		if names(set) == "a b" {
+			held <- struct{}{}
+			<-hold
+		}
+		w.sets <- set
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		s.Run(ctx)
+		close(ended)
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	w.has("a")
+	write(t, dir+"/b.yaml", session("b", 1))
+	<-held // nobody listens now
+	for i := range most + 1000 {
+		must(t, os.Chmod(dir+[]string{"/a.yaml", "/b.yaml"}[i%2], 0o600)) // the same twice would count once
+	}
+	write(t, dir+"/c.yaml", session("c", 1)) // of which nothing is kept
+	close(hold)
+	w.has("a b c")
+	write(t, dir+"/d.yaml", session("d", 1))
+	w.has("a b c d")
 }

@@ -52,11 +52,11 @@ func (s Set) Summary(path string) (sum Summary, ok bool) {
 		}
 		sum.Polled = sum.Polled || state.silent
 		revisions[state.checkout.revision] = true
-		for file, is := range state.files {
+		for file, is := range state.files.All() {
 			sum.Files++
 			sum.Objects += len(is.entries)
 			for _, e := range is.entries {
-				if len(s.Entries[e.Key].Problems) > 0 {
+				if len(s.Entries.At(e.Key).Problems) > 0 {
 					sum.Refused++
 				}
 			}

@@ -120,10 +120,10 @@ func TestGitSync(t *testing.T) {
 		if sum.Revision != commit {
 			t.Errorf("the folder is at %s, want %s", sum.Revision, commit)
 		}
-		if got := w.last.Entries[Key{"Session", added}].Revision; got != commit {
+		if got := w.last.Entries.At(Key{"Session", added}).Revision; got != commit {
 			t.Errorf("%s came with %s, want %s", added, got, commit)
 		}
-		if got := w.last.Entries[Key{"Session", "a"}].Revision; got != first {
+		if got := w.last.Entries.At(Key{"Session", "a"}).Revision; got != first {
 			t.Errorf("a, which is as it was, came with %s, want %s", got, first)
 		}
 	}
@@ -230,7 +230,7 @@ func TestRsync(t *testing.T) {
 		if problems(s) != "" {
 			t.Fatalf("problems %q", problems(s))
 		}
-		return len(s.Entries) == 300
+		return s.Entries.Len() == 300
 	})
 	for i := range 100 {
 		must(t, os.Remove(fmt.Sprintf("%s/s%03d.yaml", from, i)))
@@ -239,11 +239,11 @@ func TestRsync(t *testing.T) {
 	run(t, "/", "rsync", "--recursive", "--times", "--checksum", "--delete", from+"/", to+"/")
 	w.until("it is as there", func(s Set) bool {
 		for i := 100; i < 300; i++ {
-			if _, is := s.Entries[Key{"Session", fmt.Sprintf("s%03d", i)}]; !is {
+			if _, is := s.Entries.Get(Key{"Session", fmt.Sprintf("s%03d", i)}); !is {
 				t.Fatalf("s%03d vanished on the way", i)
 			}
 		}
-		return len(s.Entries) == 200 && problems(s) == ""
+		return s.Entries.Len() == 200 && problems(s) == ""
 	})
 }
 
@@ -267,13 +267,13 @@ func TestEditors(t *testing.T) {
 			write(t, dir+"/a.yaml", session("a", 1))
 			w := follow(t, dir)
 			w.has("a")
-			before := w.last.Entries[Key{"Session", "a"}].Hash
+			before := w.last.Entries.At(Key{"Session", "a"}).Hash
 			run(t, dir, words...)
 			w.until("the change is seen", func(s Set) bool {
 				if names(s) != "a" {
 					t.Fatalf("sessions %q on the way", names(s))
 				}
-				return s.Entries[Key{"Session", "a"}].Hash != before && problems(s) == ""
+				return s.Entries.At(Key{"Session", "a"}).Hash != before && problems(s) == ""
 			})
 		})
 	}
@@ -351,7 +351,7 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 		})
 		set := s.Refresh()
 		moved.Wait()
-		if _, is := set.Entries[Key{"Session", "moved"}]; !is {
+		if _, is := set.Entries.Get(Key{"Session", "moved"}); !is {
 			t.Fatalf("move %d: it is lost", i)
 		}
 		from, to = to, from
@@ -380,9 +380,9 @@ func TestManyFilesInOneFlip(t *testing.T) {
 	defer cancel()
 	s.OnChange = func(set Set, _ []Key) {
 		looks++
-		switch _, is := set.Entries[Key{"Session", "s2-0"}]; {
-		case len(set.Entries) != many:
-			t.Errorf("look %d: %d sessions", looks, len(set.Entries))
+		switch _, is := set.Entries.Get(Key{"Session", "s2-0"}); {
+		case set.Entries.Len() != many:
+			t.Errorf("look %d: %d sessions", looks, set.Entries.Len())
 		case looks == 1:
 			flip("2")
 		case is:

@@ -63,9 +63,17 @@ func (w *watch) close() {
 	}
 }
 
+// errors returns the channel of what went wrong while hints were waited for, such as
+// too many of them at once. It has to be read: nothing is heard before that was.
+func (w *watch) errors() <-chan error {
+	if w.notify == nil {
+		return nil
+	}
+	return w.notify.Errors
+}
+
 // events returns the channel of hints; a nil one, which is never ready, if there
-// are none. Errors, such as an overflow of the queue, are hints as well, and
-// come on a channel of their own that the resync stands in for.
+// are none.
 func (w *watch) events() <-chan fsnotify.Event {
 	if w.notify == nil {
 		return nil

@@ -91,7 +91,7 @@ func (c *cli) asks() map[manifests.Key]manifests.Entry {
 	for _, dir := range facts.ManifestDirs {
 		source.Folders = append(source.Folders, manifests.Folder{Path: dir, Recursive: facts.Recursive})
 	}
-	return source.Refresh().Entries
+	return maps.Collect(source.Refresh().Entries.All())
 }
 
 // nobody says that a selection picks none of a kind.

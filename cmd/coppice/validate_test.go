@@ -122,7 +122,7 @@ func TestTheControllerSaysTheSame(t *testing.T) {
 		source := manifests.Source{Folders: []manifests.Folder{{Path: h.manifests}}}
 		set := source.Refresh()
 		theirs := map[string]bool{}
-		for key, entry := range set.Entries {
+		for key, entry := range set.Entries.All() {
 			if len(entry.Problems) > 0 {
 				theirs[key.String()] = true
 			}
