@@ -207,7 +207,8 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	defer cancel()
 	source.Refresh() // so that the controller knows what is wanted when it starts
 	others.Go(func() { source.Run(ctx) })
-	others.Go(func() { hear(ctx, k, c, log, look) })
+	listening := make(chan struct{})
+	others.Go(func() { hear(ctx, k, c, log, look, sync.OnceFunc(func() { close(listening) })) })
 	others.Go(func() { attend(ctx, k, c, log, look) })
 	others.Go(func() { look.keep(ctx) })
 	others.Go(func() { k.WatchSpace(ctx, c.Touch) })
@@ -223,24 +224,30 @@ func serve(ctx context.Context, c *controller.Controller, k *kernel.Kernel, sour
 	others.Go(func() { watchdog(ctx, log, func() bool { return look.alive(ctx) }) })
 	notify(log, daemon.SdNotifyReady)
 	notifyStatus(log, "converging")
+	<-listening // else all that is there is looked at twice
 	err := c.Run(ctx)
 	notify(log, daemon.SdNotifyStopping)
 	log.Info("Ending; all sessions stay as they are")
 	return err
 }
 
-// hear passes on what the kernel tells of mounts.
-func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger, look *lookout) {
+// hear passes on what the kernel tells of mounts. It calls began when it is told of all
+// that happens from then on, or will not be.
+func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger, look *lookout, began func()) {
+	defer began()
+	listening := began
 	for ctx.Err() == nil {
 		look.hears(hearsMounts, true)
 		polling := func(err error) {
 			look.polls()
 			log.Info("Drift is heard of by polling mount tables, since there are no events of mounts", "cause", err.Error())
 		}
-		err := drift.Watcher{Layout: k.Layout(), Polling: polling}.Run(ctx, c.Touch)
+		err := drift.Watcher{Layout: k.Layout(), Polling: polling, Listening: listening}.Run(ctx, c.Touch)
 		if err == nil {
 			return
 		}
+		listening = nil // what happened in between is told of
+		began()
 		look.hears(hearsMounts, false)
 		log.Error(fault.Known(err), "Not told of drift; sessions are looked at from time to time instead")
 		select {

@@ -20,6 +20,10 @@ type Watcher struct {
 	Poll bool
 	// Polling is told why mount tables are polled instead. It may be nil.
 	Polling func(error)
+	// Listening is called when everything that is there is listened to; whoever sets it
+	// looks at all of that afterwards by himself, and is told of what happens from then
+	// on alone. Without it, all that is there is told of first.
+	Listening func()
 }
 
 // gathering is how long changes on the host are gathered before pins are looked
@@ -65,7 +69,13 @@ func (w Watcher) Run(ctx context.Context, notify func(object.Owner)) error {
 		}
 	}()
 	h := host{watcher: w, ear: e, notify: notify, seen: view{}, owner: map[uint64]object.Owner{}, above: map[uint64]bool{}, deaf: map[object.Owner]bool{}}
+	if w.Listening != nil {
+		h.notify = func(object.Owner) {}
+	}
 	h.followAll()
+	if h.notify = notify; w.Listening != nil {
+		w.Listening()
+	}
 	err = e.listen(int(stop.Fd()), h.follow, func(name string) { notify(object.SessionOwner(name)) })
 	if ctx.Err() != nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	"coppice.dev/reconcile/object"
 )
@@ -22,59 +23,68 @@ func InNamespace(inode uint64) []object.Process {
 // PidsIn returns the numbers of these processes.
 func PidsIn(inode uint64) []int { return everybody.after(time.Now()).in(inode) }
 
-// PidsSeenIn returns the numbers of those of them who were there a moment ago and still
-// are. It costs next to nothing for many namespaces in a row, where PidsIn asks all
-// processes for each. Somebody who has just come in may be missed: whoever is about to
-// take something away has to ask PidsIn.
+// PidsSeenIn is PidsIn for who asks about many namespaces in a row. It costs next to
+// nothing then, where PidsIn asks all processes each time: what they said a moment ago
+// will do, but for those who have left since. Somebody who has just come in may be
+// missed: whoever is about to take something away has to ask PidsIn.
 func PidsSeenIn(inode uint64) []int { return everybody.lately(time.Now()).in(inode) }
 
 // everybody is the last look at all processes.
-var everybody crowd
+var everybody = crowd{rate: rate.NewLimiter(rate.Every(pace), inARow)}
 
 // crowd shares looks at all processes between those that ask at the same time.
 type crowd struct {
 	mu   sync.Mutex
 	last *census
+	rate *rate.Limiter
 }
 
-// census is which processes were in which mount namespace.
+// census is which processes were in which mount namespace, and when that was begun to
+// be asked: what happened before is in it.
 type census struct {
-	of map[uint64][]int
-	// began is when it was begun: what happened before that is in it. good is how long
-	// it will do for who need not know what happened since.
+	of    map[uint64][]int
 	began time.Time
-	good  time.Duration
 }
 
-// each is for how long a census is good for each process that was asked. To ask one
-// takes a tenth of that, so that no more than a tenth of the time goes into asking.
-const each = 20 * time.Microsecond
+// inARow is how often all processes are asked anew for who need not know what happened
+// in the last moment; after that there is one pace between two times, or as long as is
+// due for each process: to ask one takes a tenth of that.
+const (
+	inARow = 8
+	pace   = 25 * time.Millisecond
+	each   = 20 * time.Microsecond
+)
 
 // after returns a census that was begun after that time.
-func (c *crowd) after(at time.Time) *census { return c.taken(at, 0) }
-
-// lately returns a census that was begun shortly before that time, or after it.
-func (c *crowd) lately(at time.Time) *census { return c.taken(at, 1) }
-
-func (c *crowd) taken(at time.Time, trust time.Duration) *census {
+func (c *crowd) after(at time.Time) *census {
 	c.mu.Lock() // whoever waits for one that is under way shares the next
 	defer c.mu.Unlock()
-	if c.last == nil || !c.last.began.Add(trust*c.last.good).After(at) {
-		c.last = count()
+	if c.last == nil || !c.last.began.After(at) {
+		c.count()
 	}
 	return c.last
 }
 
-func count() *census {
-	c := &census{of: map[uint64][]int{}, began: time.Now()}
+// lately returns the last census, or a new one if there were few in the last time.
+func (c *crowd) lately(at time.Time) *census {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil || !c.last.began.After(at) && c.rate.Allow() {
+		c.count()
+	}
+	return c.last
+}
+
+// count needs the lock.
+func (c *crowd) count() {
+	c.last = &census{of: map[uint64][]int{}, began: time.Now()}
 	pids := Pids()
 	for _, pid := range pids {
 		if inode, ok := namespaceOf(pid); ok {
-			c.of[inode] = append(c.of[inode], pid)
+			c.last.of[inode] = append(c.last.of[inode], pid)
 		}
 	}
-	c.good = time.Duration(len(pids)) * each
-	return c
+	c.rate.SetLimit(rate.Every(max(pace, time.Duration(len(pids))*each)))
 }
 
 // in returns the processes that were in a namespace and still are, but for the kernel's
