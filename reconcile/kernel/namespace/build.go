@@ -42,21 +42,12 @@ func (r *Room) buildOn(cpu int, session string, spec object.Namespace, contents 
 	if err != nil {
 		return err
 	}
-	top, err := rootMount(spec, r.label(session, spec), r.layout.Scratch())
-	if err != nil {
-		return err
-	}
-	defer unix.Close(top)
-	mounts, err := r.makeAll(session, contents)
-	defer func() {
-		for _, m := range mounts {
-			unix.Close(m.fd)
+	namespace, err := assemble(seed, cpu, func() (p parts, err error) {
+		if p.top, err = rootMount(spec, r.label(session, spec), r.layout.Scratch()); err == nil {
+			p.mounts, err = r.makeAll(session, contents)
 		}
-	}()
-	if err != nil {
-		return err
-	}
-	namespace, err := assemble(seed, cpu, top, mounts)
+		return p, err
+	})
 	if err != nil {
 		return err
 	}
@@ -85,48 +76,101 @@ func (r *Room) makeAll(session string, contents []object.Object) ([]*made, error
 	return mounts, nil
 }
 
-// assemble makes a namespace from the seed whose root is the mount top, with the
-// mounts in their places.
-func assemble(seed *os.File, cpu, top int, mounts []*made) (*os.File, error) {
+// parts is what a namespace is assembled of: the mount that becomes its root, and those
+// that are attached to it.
+type parts struct {
+	top    int
+	mounts []*made
+}
+
+func (p parts) close() {
+	if p.top > 0 {
+		unix.Close(p.top)
+	}
+	for _, m := range p.mounts {
+		unix.Close(m.fd)
+	}
+}
+
+// assemble makes a namespace from the seed, and then what it is assembled of, in the
+// namespace of the caller: the kernel tells from outside of the mounts of a namespace only
+// if they are younger than it.
+func assemble(seed *os.File, cpu int, build func() (parts, error)) (*os.File, error) {
+	var p parts
+	defer func() { p.close() }()
+	empty, made, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var namespace *os.File
-	err := enter.Alone(func(t enter.Thread) error {
-		if cpu >= 0 {
-			var set unix.CPUSet
-			set.Set(cpu)
-			if err := unix.SchedSetaffinity(0, &set); err != nil {
-				return fmt.Errorf("bind thread to CPU %d: %w", cpu, err)
-			}
-		}
-		if err := unix.Setns(int(seed.Fd()), unix.CLONE_NEWNS); err != nil {
-			return fmt.Errorf("enter the seed namespace: %w", err)
-		}
-		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-			return fmt.Errorf("unshare mount namespace: %w", err)
-		}
-		if err := unix.MoveMount(top, "", unix.AT_FDCWD, "/root", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-			return fmt.Errorf("attach the root mount: %w", err)
-		}
-		if err := unix.Chdir("/root"); err != nil {
-			return err
-		}
-		if err := becomeRoot(); err != nil {
-			return err
-		}
-		inside, err := openRoot()
-		if err != nil {
-			return err
-		}
-		defer inside.close()
-		for _, m := range mounts {
-			if err := m.attach(inside); err != nil {
+	var err, failed error
+	go func() {
+		defer close(done)
+		failed = enter.Alone(func(t enter.Thread) error {
+			if err := leave(seed, cpu); err != nil {
 				return err
 			}
-		}
-		namespace, err = t.Open("ns/mnt")
-		return err
-	})
+			close(empty)
+			if <-made; err != nil {
+				return nil
+			}
+			var failed error
+			namespace, failed = p.assemble(t)
+			return failed
+		})
+	}()
+	select {
+	case <-empty:
+		p, err = build()
+		close(made)
+		<-done
+	case <-done:
+	}
 	if err != nil {
-		return nil, fmt.Errorf("build mount namespace: %w", err)
+		return nil, err
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("build mount namespace: %w", failed)
 	}
 	return namespace, nil
+}
+
+// leave has the thread leave for a new namespace, made from the seed, on one CPU, or on
+// any if cpu is negative.
+func leave(seed *os.File, cpu int) error {
+	if cpu >= 0 {
+		var set unix.CPUSet
+		set.Set(cpu)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			return fmt.Errorf("bind thread to CPU %d: %w", cpu, err)
+		}
+	}
+	if err := unix.Setns(int(seed.Fd()), unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("enter the seed namespace: %w", err)
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("unshare mount namespace: %w", err)
+	}
+	return nil
+}
+
+// assemble puts the parts into their places in the thread's namespace.
+func (p parts) assemble(t enter.Thread) (*os.File, error) {
+	if err := unix.MoveMount(p.top, "", unix.AT_FDCWD, "/root", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return nil, fmt.Errorf("attach the root mount: %w", err)
+	}
+	if err := unix.Chdir("/root"); err != nil {
+		return nil, err
+	}
+	if err := becomeRoot(); err != nil {
+		return nil, err
+	}
+	inside, err := openRoot()
+	if err != nil {
+		return nil, err
+	}
+	defer inside.close()
+	for _, m := range p.mounts {
+		if err := m.attach(inside); err != nil {
+			return nil, err
+		}
+	}
+	return t.Open("ns/mnt")
 }

@@ -177,6 +177,38 @@ func prints(seen []object.Observed) map[object.Address]object.Print {
 	return m
 }
 
+// toldOutside is how many mounts the kernel tells of who is not inside; 0 if it is too old
+// for that (Linux 6.15).
+func (p *place) toldOutside() int {
+	p.t.Helper()
+	must := func(err error) {
+		p.t.Helper()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	tmpfs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	must(err)
+	defer unix.Close(tmpfs)
+	must(unix.FsconfigCreate(tmpfs))
+	detached, err := unix.Fsmount(tmpfs, unix.FSMOUNT_CLOEXEC, 0)
+	must(err)
+	defer unix.Close(detached)
+	copied, err := unix.OpenTree(detached, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return 0
+	}
+	unix.Close(copied)
+	file, err := p.room.Open("s")
+	must(err)
+	defer file.Close()
+	space, err := mounttable.SpaceOf(file)
+	must(err)
+	numbers, err := space.Numbers()
+	must(err)
+	return len(numbers)
+}
+
 func TestSessionWithEveryMount(t *testing.T) {
 	p := newPlace(t)
 	contents := every(t)
@@ -193,6 +225,9 @@ func TestSessionWithEveryMount(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("mounts inside, and nothing of the host's (-want +got):\n%s", diff)
+	}
+	if told := p.toldOutside(); told != 0 && told != len(want) && told != len(want)+1 { // one is under the root
+		t.Errorf("from outside there are %d mounts, want %d", told, len(want))
 	}
 	if err := p.inside(func() error {
 		if err := os.WriteFile("/dev/null", []byte("x"), 0); err != nil {
