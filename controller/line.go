@@ -33,10 +33,12 @@ type line struct {
 	// counted is set when those of former daemons are known, and since is when this began.
 	counted bool
 	since   time.Time
-	// host is what was counted on the host at a time, and given what was given away since.
+	// host is what was counted on the host at a time, and given what was given away since;
+	// back is set if some was given back.
 	host  budget.Host
 	at    time.Time
 	given budget.Needs
+	back  bool
 }
 
 // applicant is a session that waits, since when, and what it needs.
@@ -102,6 +104,10 @@ func (l *line) ask(name string, since time.Time, needs budget.Needs) (refusal bu
 	}
 	l.waiting[at].needs = needs
 	verdicts := l.decide()
+	if verdicts[at].Refused() && l.back {
+		l.at = time.Time{} // there may be more by now
+		verdicts = l.decide()
+	}
 	if refusal = verdicts[at]; refusal.Refused() {
 		if at == 0 {
 			wake = l.ready(verdicts)
@@ -140,7 +146,10 @@ func (l *line) leaves(name string) (wake []string) {
 	defer l.mu.Unlock()
 	delete(l.there, name)
 	l.withdraw(name)
-	l.at = time.Time{} // what it took of the host is free now, or soon
+	l.back = true // what it took of the host is free now, or soon
+	if len(l.waiting) > 0 {
+		l.at = time.Time{}
+	}
 	return l.next()
 }
 
@@ -183,7 +192,7 @@ func (l *line) decide() []budget.Refusal {
 		return slices.Repeat([]budget.Refusal{unknown}, len(needs))
 	}
 	if l.look != nil && time.Since(l.at) >= fresh {
-		l.host, l.at, l.given = l.look(), time.Now(), budget.Needs{}
+		l.host, l.at, l.given, l.back = l.look(), time.Now(), budget.Needs{}, false
 	}
 	host := l.host
 	if l.disks != nil {

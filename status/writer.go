@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/yaml"
 
 	"coppice.dev/spec"
@@ -81,25 +83,41 @@ func (w *Writer) load(folder string) error {
 	if err != nil {
 		return fmt.Errorf("read status folder: %w", err)
 	}
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0)) // there may be many, and they take long to parse
+	var mu sync.Mutex
 	for _, entry := range entries {
-		path := filepath.Join(folder, entry.Name())
 		if !entry.Type().IsRegular() {
 			continue
 		}
-		file, err := readFile(path)
-		if err != nil || !visible(entry.Name()) || Path(w.dir, file.Kind, file.Metadata.Name) != path {
-			if err := os.Remove(path); err != nil {
-				return fmt.Errorf("remove what is left of a status file: %w", err)
+		all.Go(func() error {
+			found, err := w.left(filepath.Join(folder, entry.Name()))
+			if err != nil || found == nil {
+				return err
 			}
-			continue
-		}
-		text, err := json.Marshal(file)
-		if err != nil {
-			return fmt.Errorf("read status %s: %w", path, err)
-		}
-		w.written[key{file.Kind, file.Metadata.Name}] = content{file, text}
+			mu.Lock()
+			defer mu.Unlock()
+			w.written[key{found.file.Kind, found.file.Metadata.Name}] = *found
+			return nil
+		})
 	}
-	return nil
+	return all.Wait()
+}
+
+// left reads a file that a former daemon left; what is no status is removed, and nil.
+func (w *Writer) left(path string) (*content, error) {
+	file, err := readFile(path)
+	if err != nil || !visible(filepath.Base(path)) || Path(w.dir, file.Kind, file.Metadata.Name) != path {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("remove what is left of a status file: %w", err)
+		}
+		return nil, nil
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		return nil, fmt.Errorf("read status %s: %w", path, err)
+	}
+	return &content{file, text}, nil
 }
 
 // Get returns what was last written of an object, be it by a former daemon. The

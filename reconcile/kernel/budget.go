@@ -14,6 +14,7 @@ import (
 
 	"coppice.dev/reconcile/kernel/loop"
 	"coppice.dev/reconcile/kernel/lvm"
+	"coppice.dev/reconcile/kernel/mounttable"
 )
 
 // Budget is what the host has, and how much of it is used, by Coppice and by all
@@ -137,9 +138,13 @@ func diskAt(path string) (Disk, error) {
 	}, nil
 }
 
-// countMounts counts the host's mounts, a line each (proc_pid_mountinfo(5)). To read
-// what they are would cost ten times as much.
+// countMounts counts the host's mounts: their numbers, or, where the kernel does not
+// list those, the lines of its table (proc_pid_mountinfo(5)). To read what they are
+// would cost ten times as much.
 func countMounts() (int, error) {
+	if n, err := mounttable.Count(); err == nil {
+		return n, nil
+	}
 	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return -1, fmt.Errorf("count the host's mounts: %w", err)

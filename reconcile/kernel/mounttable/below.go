@@ -87,26 +87,40 @@ func (p *points) find(path string) ([]uint64, error) {
 	if time.Since(p.since) > trusted {
 		p.known, p.since = nil, time.Now()
 	}
-	now := make([]place, 0, len(ids))
+	if err := p.learn(ids); err != nil {
+		return nil, err
+	}
 	var found []uint64
+	for _, at := range p.known {
+		if path == "/" || strings.HasPrefix(at.point, path) && (len(at.point) == len(path) || at.point[len(path)] == '/') {
+			found = append(found, at.id)
+		}
+	}
+	return found, nil
+}
+
+// learn asks for what is new, and forgets what has gone. It needs the lock.
+func (p *points) learn(ids []uint64) error {
+	if slices.EqualFunc(ids, p.known, func(id uint64, at place) bool { return id == at.id }) {
+		return nil
+	}
+	now := make([]place, 0, len(ids))
 	before := p.known
 	for _, id := range ids {
 		for len(before) > 0 && before[0].id < id {
 			before = before[1:]
 		}
 		here := place{id: id}
+		var err error
 		if len(before) > 0 && before[0].id == id {
 			here = before[0]
 		} else if here.point, err = Point(id); errors.Is(err, unix.ENOENT) {
 			continue
 		} else if err != nil {
-			return nil, err
+			return err
 		}
 		now = append(now, here)
-		if path == "/" || strings.HasPrefix(here.point, path) && (len(here.point) == len(path) || here.point[len(path)] == '/') {
-			found = append(found, id)
-		}
 	}
 	p.known = now
-	return found, nil
+	return nil
 }

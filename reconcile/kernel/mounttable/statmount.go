@@ -106,6 +106,12 @@ func list() ([]uint64, error) {
 	}
 }
 
+// Count returns how many mounts the caller's namespace has.
+func Count() (int, error) {
+	all, err := list()
+	return len(all), err
+}
+
 // Unique returns the unique number of the mount that an open file is on.
 func Unique(fd int) (uint64, error) {
 	var st unix.Statx_t
