@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,6 +41,7 @@ func run() error {
 	bin := flags.String("bin", "bin", "the folder with coppice, coppiced and schroot")
 	only := flags.String("only", "", "measure those alone whose names contain this")
 	existing := flags.String("existing", "", "how many sessions there are to be besides, as 10,100,1000; measures one more among them")
+	idle := flags.Duration("idle", 10*time.Second, "with -existing: for how long the daemon is watched at doing nothing")
 	out := flags.String("out", "", "a folder to write bench.md and bench.svg to")
 	_ = flags.Parse(os.Args[1:]) // which ends the program
 	if os.Getuid() != 0 {
@@ -59,6 +61,7 @@ func run() error {
 		return err
 	}
 	defer p.clean()
+	p.idle = *idle
 	if *existing != "" {
 		return p.among(ctx, numbers(*existing), *rounds)
 	}

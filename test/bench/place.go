@@ -22,6 +22,9 @@ type place struct {
 	bin    string
 	base   string
 	daemon *exec.Cmd
+	// resync is how often the daemon looks at everything without a cause, if not as
+	// often as it does by itself, and idle for how long it is watched at doing nothing.
+	resync, idle time.Duration
 }
 
 func newPlace(bin string) (*place, error) {
@@ -64,7 +67,11 @@ func (p *place) start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	p.daemon = exec.Command(p.bin+"/coppiced", "--manifest-dir", p.path("m"), "--state-dir", p.path("state"), "--run-dir", p.path("run"), "--max-prune", "-1")
+	words := []string{"--manifest-dir", p.path("m"), "--state-dir", p.path("state"), "--run-dir", p.path("run"), "--max-prune", "-1"}
+	if p.resync > 0 {
+		words = append(words, "--resync", p.resync.String())
+	}
+	p.daemon = exec.Command(p.bin+"/coppiced", words...)
 	p.daemon.Stderr = log
 	p.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.daemon.Start(); err != nil {
