@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 // oldBools are words that YAML 1.1, and with it kubectl, reads as true or false,
 // and YAML 1.2 as words. Nobody should have to know which. The letters y and n,
 // which YAML 1.1 has among them, are left to be letters.
-var oldBools = regexp.MustCompile(`^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$`)
+var oldBools = pattern(`^(yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$`)
 
 // otherThanString says what a scalar is that YAML does not take for a string; it
 // returns "" for a string. A date is one: in JSON there are none.
@@ -26,14 +25,14 @@ func otherThanString(node *yaml.Node) string {
 		return ""
 	case node.Tag != "!!str":
 		return describe(node)
-	case node.Style == 0 && oldBools.MatchString(node.Value):
+	case node.Style == 0 && oldBools().MatchString(node.Value):
 		return "the truth value " + node.Value
 	}
 	return ""
 }
 
 // decimal is how a whole number may be written: 010 is 8 to some and 10 to others.
-var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
+var decimal = pattern(`^[-+]?(0|[1-9][0-9]*)$`)
 
 // scalar checks a plain Go type.
 func (c *checker) scalar(node *yaml.Node, t reflect.Type, path string) (any, bool) {
@@ -61,7 +60,7 @@ func (c *checker) scalar(node *yaml.Node, t reflect.Type, path string) (any, boo
 		if !is || node.Tag != "!!int" {
 			return wrong("a whole number", "")
 		}
-		if !decimal.MatchString(node.Value) {
+		if !decimal().MatchString(node.Value) {
 			return wrong("a whole number", "; write it in plain decimal digits")
 		}
 		n, err := strconv.ParseInt(node.Value, 10, t.Bits())
@@ -81,7 +80,7 @@ var example = map[reflect.Type]struct{ name, like string }{
 
 // size is how a quantity may be written. The library takes exponents of any size
 // too, and works on 1e-999999999 until it is out of memory.
-var size = regexp.MustCompile(`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`)
+var size = pattern(`^\+?[0-9]{1,18}(\.[0-9]{1,9})?([KMGTPE]i|[mkMGTPE]|[eE]\+?[0-9]{1,2})?$`)
 
 // leaf checks a type that reads its own JSON form.
 func (c *checker) leaf(node *yaml.Node, t reflect.Type, path string) (any, bool) {
@@ -94,8 +93,8 @@ func (c *checker) leaf(node *yaml.Node, t reflect.Type, path string) (any, bool)
 		return wrong()
 	}
 	if t == reflect.TypeFor[resource.Quantity]() {
-		octal := node.Tag == "!!int" && !decimal.MatchString(node.Value)
-		if octal || !size.MatchString(node.Value) {
+		octal := node.Tag == "!!int" && !decimal().MatchString(node.Value)
+		if octal || !size().MatchString(node.Value) {
 			return wrong()
 		}
 	} else if node.Tag != "!!str" && node.Tag != "!!timestamp" {

@@ -1,14 +1,13 @@
 package spec
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
 
 var (
-	yamlLine      = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	yamlLine      = pattern(`^yaml: (?:line (\d+): )?`)
+	unknownAnchor = pattern(`^unknown anchor '(.*)' referenced$`)
 )
 
 // advice goes with what the library says, by what that contains.
@@ -28,7 +27,7 @@ var advice = []struct{ about, hint string }{
 func syntaxError(c chunk, err error) Problem {
 	message := err.Error()
 	line := 1
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
+	if m := yamlLine().FindStringSubmatch(message); m != nil {
 		message = message[len(m[0]):]
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			line = n
@@ -38,7 +37,7 @@ func syntaxError(c chunk, err error) Problem {
 		}
 	}
 	all := strings.Split(strings.TrimRight(c.text, "\r\n"), "\n")
-	switch m := unknownAnchor.FindStringSubmatch(message); {
+	switch m := unknownAnchor().FindStringSubmatch(message); {
 	case m != nil:
 		line = lineOf(all, func(l string) bool { return strings.Contains(l, "*"+m[1]) })
 	case strings.Contains(message, "control characters"):

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -159,13 +158,13 @@ func oneOf[T ~string](at *field.Path, value T, list ...T) field.ErrorList {
 
 // alias is what a chroot may be called besides its name: what other programs that
 // have chroots take for a name. It is never a part of a path.
-var alias = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+var alias = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 func validateAlias(at *field.Path, name string) field.ErrorList {
 	switch {
 	case name == "":
 		return field.ErrorList{field.Required(at, "a name")}
-	case !alias.MatchString(name):
+	case !alias().MatchString(name):
 		return field.ErrorList{field.Invalid(at, name, "must be letters, digits, dots, dashes and underscores, with a letter or digit first, 128 at most")}
 	}
 	return nil

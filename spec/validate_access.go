@@ -36,13 +36,13 @@ func validatePeople(at *field.Path, users, groups, rootUsers, rootGroups []strin
 
 // person is what a user or group may be called; the signs left out have a meaning
 // in passwd(5), or to those who list names.
-var person = regexp.MustCompile(`^[^-:,/\s\x00-\x1f\x7f][^:,/\s\x00-\x1f\x7f]*$`)
+var person = pattern(`^[^-:,/\s\x00-\x1f\x7f][^:,/\s\x00-\x1f\x7f]*$`)
 
 func validatePerson(at *field.Path, name string) field.ErrorList {
 	switch {
 	case name == "":
 		return field.ErrorList{field.Required(at, "the name of a user or group")}
-	case !person.MatchString(name):
+	case !person().MatchString(name):
 		return field.ErrorList{field.Invalid(at, fmt.Sprintf("%q", shown(name)), "must be the name of one user or group; write each as an entry of its own")}
 	}
 	return nil
@@ -51,7 +51,7 @@ func validatePerson(at *field.Path, name string) field.ErrorList {
 // maxFilter bounds the work of compiling a regular expression.
 const maxFilter = 4096
 
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variable = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func validateEnvironment(at *field.Path, e *Environment) field.ErrorList {
 	if e == nil {
@@ -85,7 +85,7 @@ func validateHandedOn(at *field.Path, names []string) field.ErrorList {
 	errs := duplicates(at, names)
 	for i, name := range names {
 		errs = append(errs, validateVariableName(at.Index(i), name)...)
-		if obeyed.MatchString(name) {
+		if obeyed().MatchString(name) {
 			errs = append(errs, field.Invalid(at.Index(i), name, "whoever sets it decides what hooks run as root, or what they take for said by coppiced; choose another name"))
 		}
 	}
@@ -94,10 +94,10 @@ func validateHandedOn(at *field.Path, names []string) field.ErrorList {
 
 // obeyed are variables that shells, interpreters and the loader obey whatever a program
 // does, and those by which hooks are told what they work on.
-var obeyed = regexp.MustCompile(`^(PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|CDPATH|GLOBIGNORE|PS4|PROMPT_COMMAND|PYTHON.*|PERL.*|RUBY.*|LD_.*|GCONV_PATH|NLSPATH|LOCPATH|HOME|SHELL|TMPDIR|COPPICE_.*|AUTH_.*|CHROOT_PATH|CHROOT_MOUNT_LOCATION|MOUNT_DIR|SYSCONF_DIR|SETUP_DATA_DIR|DATA_DIR)$`)
+var obeyed = pattern(`^(PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|CDPATH|GLOBIGNORE|PS4|PROMPT_COMMAND|PYTHON.*|PERL.*|RUBY.*|LD_.*|GCONV_PATH|NLSPATH|LOCPATH|HOME|SHELL|TMPDIR|COPPICE_.*|AUTH_.*|CHROOT_PATH|CHROOT_MOUNT_LOCATION|MOUNT_DIR|SYSCONF_DIR|SETUP_DATA_DIR|DATA_DIR)$`)
 
 func validateVariableName(at *field.Path, name string) field.ErrorList {
-	if variable.MatchString(name) {
+	if variable().MatchString(name) {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(at, name, "must be a variable's name: letters, digits and _, no digit first")}

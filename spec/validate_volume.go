@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 const DefaultFillThreshold = 80
 
 // volumeNames are the names that LVM allows (lvm(8)), short enough for a device.
-var volumeNames = regexp.MustCompile(`^[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,100}$`)
+var volumeNames = pattern(`^[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,100}$`)
 
 // createOptions are those of lvcreate(8) that say how a snapshot lies on the disks.
 // What names, labels, sizes or activates it is for Coppice to say, and what changes
@@ -24,7 +23,7 @@ var createOptions = []string{
 	"--alloc", "--chunksize", "--contiguous", "--noudevsync", "--readahead", "--stripes", "--stripesize", "--wipesignatures", "--zero",
 }
 
-var optionValue = regexp.MustCompile(`^[a-zA-Z0-9.]+$`)
+var optionValue = pattern(`^[a-zA-Z0-9.]+$`)
 
 func validateDevice(at *field.Path, d BlockDeviceSource) field.ErrorList {
 	errs := validatePath(at.Child("path"), d.Path)
@@ -43,7 +42,7 @@ func validateVolume(at *field.Path, l LVMSnapshotSource) field.ErrorList {
 		switch {
 		case f.value == "":
 			errs = append(errs, field.Required(child, "a name, such as "+f.example))
-		case !volumeNames.MatchString(f.value) || strings.Trim(f.value, ".") == "":
+		case !volumeNames().MatchString(f.value) || strings.Trim(f.value, ".") == "":
 			errs = append(errs, field.Invalid(child, f.value, "must be a name, such as "+f.example+"; letters, digits and + _ . - are allowed"))
 		}
 	}
@@ -70,7 +69,7 @@ func validateVolume(at *field.Path, l LVMSnapshotSource) field.ErrorList {
 		switch {
 		case !slices.Contains(createOptions, name):
 			errs = append(errs, oneOf(where, name, createOptions...)...)
-		case given && !optionValue.MatchString(value):
+		case given && !optionValue().MatchString(value):
 			errs = append(errs, field.Invalid(where, o, "must be an option of lvcreate(8) with its value, such as --chunksize=64k"))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Type is what a chroot is made from.
@@ -120,14 +121,20 @@ func FindKey(name string) (Key, bool) {
 func (k Key) Of(t Type) bool { return len(k.Types) == 0 || slices.Contains(k.Types, t) }
 
 var (
-	custom = regexp.MustCompile(`^([a-z][a-z0-9]*\.)+[a-z][a-z0-9-]*$`)
-	name   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	saved  = regexp.MustCompile(`\.dpkg-(old|dist|new|tmp)$`)
+	custom = pattern(`^([a-z][a-z0-9]*\.)+[a-z][a-z0-9-]*$`)
+	name   = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	saved  = pattern(`\.dpkg-(old|dist|new|tmp)$`)
 )
+
+// pattern compiles a regular expression when it is first needed: the command schroot,
+// which is called for each step of a build, never needs any.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // IsCustom reports whether a key is of the form that people may make up, with a
 // dot in it. They become variables in the environment of setup scripts.
-func IsCustom(key string) bool { return custom.MatchString(key) }
+func IsCustom(key string) bool { return custom().MatchString(key) }
 
 // Variable is what setup scripts find the value of a key of that form under.
 func Variable(key string) string {
@@ -136,7 +143,7 @@ func Variable(key string) string {
 
 // ValidName reports whether a chroot, an alias, a session or a file of chroot.d
 // may have the name.
-func ValidName(s string) bool { return name.MatchString(s) && !saved.MatchString(s) }
+func ValidName(s string) bool { return name().MatchString(s) && !saved().MatchString(s) }
 
 // Unioned reports whether each session has a layer of its own above the source.
 func (c Chroot) Unioned() bool {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"syscall"
 )
@@ -116,7 +115,7 @@ func (c *Configuration) named() {
 }
 
 // runnable is what run-parts takes for the name of a script.
-var runnable = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var runnable = pattern(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 // scripts finds the scripts of setup.d.
 func (c *Configuration) scripts() {
@@ -128,7 +127,7 @@ func (c *Configuration) scripts() {
 		path := filepath.Join(c.Folder, "setup.d", e.Name())
 		info, err := os.Stat(path)
 		switch {
-		case !runnable.MatchString(e.Name()) || saved.MatchString(e.Name()):
+		case !runnable().MatchString(e.Name()) || saved().MatchString(e.Name()):
 			c.problem(path, "schroot does not run it because of its name", false)
 		case err != nil:
 			c.problem(path, err.Error(), true)
