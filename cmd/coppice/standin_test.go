@@ -22,7 +22,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	keeper.Become()
 	if os.Args[0] == "coppice" {
 		os.Exit(run(os.Args[1:]))
 	}

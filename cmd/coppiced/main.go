@@ -3,7 +3,8 @@
 //
 // It is wiring only: it reads the command line, opens the folders and the
 // kernel, and lets the controller run. A signal to end leaves every session
-// standing; the next start finds them again.
+// standing; the next start finds them again. Started by itself as the keeper of a
+// command (package keeper), it never gets as far as main.
 package main
 
 import (
@@ -17,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"coppice.dev/cmd/internal/version"
-	"coppice.dev/controller/socket/keeper"
 	"coppice.dev/reconcile/fault"
 )
 
@@ -33,7 +33,6 @@ const (
 var errNotReady = errors.New("not everything is ready")
 
 func main() {
-	keeper.Become() // if this is what it was started for
 	os.Exit(start())
 }
 

@@ -78,9 +78,24 @@ func orderOf(e wire.Exec, admitted spec.Admitted, as Account) (keeper.Order, err
 			}
 		}
 	}
-	o.Confine(admitted.Confinement())
+	confine(&o, admitted.Confinement())
 	o.Network = o.Network || e.Network
 	return o, nil
+}
+
+// confine gives a command what its session was admitted with of namespaces and
+// limits of its own. What bounds the session's processes together is set on the
+// session's cgroup.
+func confine(o *keeper.Order, c spec.Confinement) {
+	o.Network, o.PID, o.IPC, o.NoNewPrivileges = c.Network, c.PID, c.IPC, c.NoNewPrivileges
+	o.Resources = nil
+	for name, r := range c.Rlimits {
+		if o.Resources == nil {
+			o.Resources = map[string]keeper.Resource{}
+		}
+		soft, hard := r.Values()
+		o.Resources[name] = keeper.Resource{Soft: soft, Hard: hard}
+	}
 }
 
 // home returns the home that an environment names.

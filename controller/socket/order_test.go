@@ -1,6 +1,8 @@
 package socket
 
 import (
+	"github.com/google/go-cmp/cmp"
+
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +105,15 @@ func TestEnvironment(t *testing.T) {
 	}
 	if _, err := orderOf(wire.Exec{Args: []string{"x"}}, spec.Admitted{Chroot: spec.ChrootSpec{Environment: &spec.Environment{Filter: "("}}}, somebody); err == nil {
 		t.Error("a filter that is no expression lets all through")
+	}
+}
+
+func TestConfine(t *testing.T) {
+	o := keeper.Order{PID: true}
+	hard := int64(-1)
+	confine(&o, spec.Confinement{Network: true, NoNewPrivileges: true, Rlimits: map[string]spec.Rlimit{"nofile": {Soft: 64, Hard: &hard}, "core": {}}})
+	want := keeper.Order{Network: true, NoNewPrivileges: true, Resources: map[string]keeper.Resource{"nofile": {Soft: 64, Hard: keeper.Unlimited}, "core": {}}}
+	if diff := cmp.Diff(want, o); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -32,6 +32,8 @@ var rules = []struct {
 	{room: "reconcile/compile", never: []string{"os", "golang.org/x/sys/", module + "reconcile/kernel/", module + "manifests", module + "controller"}, why: "the compiler is a pure function over a record"},
 	{room: "reconcile", never: []string{module + "manifests", module + "controller", module + "status", "sigs.k8s.io/yaml", "k8s.io/client-go/", "github.com/fsnotify/"}, why: "the reconciler knows no files of YAML, no queues, no sockets"},
 	{room: "controller/socket", never: []string{module + "reconcile/kernel/", module + "reconcile/plan", module + "cmd/"}, why: "the socket knows of sockets and processes; what the rest of the daemon does it asks for"},
+	{room: "controller/socket/keeper", never: []string{module, "net", "net/", "regexp", "path/filepath", "runtime/debug", "k8s.io/"}, except: []string{module + "controller/socket/wire/frame"}, why: "a keeper begins before what is initialized late; see TestKeeperIsEarly"},
+	{room: "controller/socket/wire/frame", never: []string{module, "net", "net/", "regexp", "path/filepath", "runtime/debug", "k8s.io/"}, why: "a keeper is made of it"},
 	{room: "controller", but: "controller/socket", never: []string{module + "reconcile/kernel/", "golang.org/x/sys/", "os/exec", "syscall"}, why: "the controller makes no system call on storage"},
 	{room: "controller", but: "controller/metrics", never: []string{"github.com/prometheus/"}, why: "who looks at the controller counts for himself what it tells"},
 	{room: "controller/metrics", never: []string{"net/http", module + "manifests", module + "cmd/", module + "controller/socket", "github.com/prometheus/client_golang/prometheus/promhttp"}, why: "metrics are counted there, and served elsewhere"},

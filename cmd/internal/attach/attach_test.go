@@ -19,11 +19,6 @@ import (
 	"coppice.dev/test/built"
 )
 
-func TestMain(m *testing.M) {
-	keeper.Become()
-	os.Exit(m.Run())
-}
-
 var moment = built.Moment(10 * time.Second)
 
 // command starts a shell script with a real keeper, in this very namespace.

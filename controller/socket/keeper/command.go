@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime/debug"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // command is the one that runs.
@@ -37,17 +36,16 @@ type command struct {
 
 // stay stays with the command until it ends, or until the client goes and it is
 // ended.
-func (c *command) stay(conn *wire.Conn) error {
+func (c *command) stay(conn *frame.Conn) error {
 	defer c.drop()
-	debug.SetGCPercent(50) // it was off, to begin sooner
 	waited := make(chan error, 1)
 	go func() { waited <- c.wait() }()
-	started := wire.Started{PID: c.pid, Lease: c.order.Lease, Note: c.note, Folder: c.folder}
+	started := frame.Started{PID: c.pid, Lease: c.order.Lease, Note: c.note, Folder: c.folder}
 	var riding []*os.File
 	if c.master != nil {
 		riding = append(riding, c.master)
 	}
-	err := say(conn, wire.Frame{Started: &started}, riding...)
+	err := say(conn, frame.Frame{Started: &started}, riding...)
 	if c.master != nil {
 		c.master.Close() // so that the terminal hangs up when the client goes
 		c.master = nil
@@ -71,7 +69,7 @@ func (c *command) stay(conn *wire.Conn) error {
 		case e.Code != 0:
 			c.order.failed("exit code " + strconv.Itoa(e.Code))
 		}
-		return say(conn, wire.Frame{Exited: exited(c.status)})
+		return say(conn, frame.Frame{Exited: exited(c.status)})
 	case <-gone:
 		c.order.failed("its client went away")
 		c.end()
@@ -79,24 +77,24 @@ func (c *command) stay(conn *wire.Conn) error {
 	}
 }
 
-func say(conn *wire.Conn, f wire.Frame, files ...*os.File) error {
-	if err := conn.Unix().SetWriteDeadline(time.Now().Add(patience)); err != nil {
+func say(conn *frame.Conn, f frame.Frame, files ...*os.File) error {
+	if err := conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	return conn.Send(f, files...)
 }
 
 // listen passes signals on until the client goes, or says what it must not.
-func (c *command) listen(conn *wire.Conn) {
+func (c *command) listen(conn *frame.Conn) {
 	for {
-		frame, files, err := conn.Receive()
+		said, files, err := conn.Receive()
 		for _, file := range files {
 			file.Close()
 		}
 		if err != nil {
 			return
 		}
-		if s := frame.Signal; s != nil && s.Number > 0 && s.Number <= 64 {
+		if s := said.Signal; s != nil && s.Number > 0 && s.Number <= 64 {
 			c.signal(unix.Signal(s.Number))
 		}
 	}
@@ -147,11 +145,11 @@ func (c *command) wait() error {
 }
 
 // exited says how a command ended, as a shell would.
-func exited(s unix.WaitStatus) *wire.Exited {
+func exited(s unix.WaitStatus) *frame.Exited {
 	if s.Signaled() {
-		return &wire.Exited{Code: 128 + int(s.Signal()), Signal: int(s.Signal()), Core: s.CoreDump()}
+		return &frame.Exited{Code: 128 + int(s.Signal()), Signal: int(s.Signal()), Core: s.CoreDump()}
 	}
-	return &wire.Exited{Code: s.ExitStatus()}
+	return &frame.Exited{Code: s.ExitStatus()}
 }
 
 // end ends the command and all that is in the lease: who reads from a terminal
@@ -192,7 +190,7 @@ func (c *command) anyone() bool {
 
 // populated reports whether somebody is in a cgroup or below.
 func populated(group string) bool {
-	text, err := os.ReadFile(filepath.Join(group, "cgroup.events"))
+	text, err := os.ReadFile(path.Join(group, "cgroup.events"))
 	return err == nil && strings.Contains(string(text), "populated 1")
 }
 
@@ -205,16 +203,16 @@ func (c *command) kill() {
 		}
 		return
 	}
-	err := os.WriteFile(filepath.Join(c.order.Group, "cgroup.kill"), []byte("1"), 0) // 5.14
+	err := os.WriteFile(path.Join(c.order.Group, "cgroup.kill"), []byte("1"), 0) // 5.14
 	if !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	text, _ := os.ReadFile(filepath.Join(c.order.Group, "cgroup.procs"))
+	text, _ := os.ReadFile(path.Join(c.order.Group, "cgroup.procs"))
 	for field := range strings.FieldsSeq(string(text)) {
 		if pid, err := strconv.Atoi(field); err == nil {
 			c.killOne(pid, func() bool {
 				now, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-				return err == nil && strings.Contains(string(now), filepath.Base(c.order.Group))
+				return err == nil && strings.Contains(string(now), path.Base(c.order.Group))
 			})
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // standard are the three standard files; nil where none was sent.
@@ -17,22 +17,22 @@ type standard [3]*os.File
 // receive takes the client's standard files, and refuses those that are no files
 // to read from or to write to: a folder leads out of the session, and what was
 // opened with O_PATH can do nothing else.
-func receive(conn *wire.Conn) (standard, error) {
+func receive(conn *frame.Conn) (standard, error) {
 	var std standard
-	if err := conn.Unix().SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return std, err
 	}
-	frame, files, err := conn.Receive()
+	said, files, err := conn.Receive()
 	if errors.Is(err, io.EOF) {
 		return std, errors.New("the client has gone")
 	}
 	if err != nil {
 		return std, invalid("the standard files did not come: %v", err)
 	}
-	if err := conn.Unix().SetReadDeadline(time.Time{}); err != nil {
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
 		return std, err
 	}
-	std, err = assign(frame, files)
+	std, err = assign(said, files)
 	if err != nil {
 		for _, file := range files {
 			file.Close()
@@ -43,15 +43,15 @@ func receive(conn *wire.Conn) (standard, error) {
 }
 
 // assign puts the files that rode on a frame where the frame says.
-func assign(frame wire.Frame, files []*os.File) (standard, error) {
+func assign(said frame.Frame, files []*os.File) (standard, error) {
 	var std standard
-	if frame.Signal != nil || frame.Started != nil || frame.Exited != nil || frame.Failed != nil {
+	if said.Signal != nil || said.Started != nil || said.Exited != nil || said.Failed != nil {
 		return std, invalid("the first frame must be the standard files")
 	}
-	if len(frame.Files) != len(files) {
-		return std, invalid("%d standard files were announced, and %d came", len(frame.Files), len(files))
+	if len(said.Files) != len(files) {
+		return std, invalid("%d standard files were announced, and %d came", len(said.Files), len(files))
 	}
-	for i, number := range frame.Files {
+	for i, number := range said.Files {
 		if number < 0 || number >= len(std) {
 			return std, invalid("there is no standard file %d", number)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // run starts the command inside the session.
@@ -218,7 +218,7 @@ func (r *room) fork(c *command, program string, slave *os.File) error {
 }
 
 func ending(o Order) error {
-	return &refusal{wire.Failed{Error: wire.Error{Reason: "NotReady", Message: fmt.Sprintf("session %s is just being ended", o.Session)}}}
+	return &refusal{frame.Failed{Error: frame.Error{Reason: "NotReady", Message: fmt.Sprintf("session %s is just being ended", o.Session)}}}
 }
 
 func numbers(list []int) []uint32 {

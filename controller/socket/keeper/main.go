@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 const (
@@ -22,14 +21,17 @@ const (
 	defaultGrace = 5 * time.Second
 )
 
+// A program that imports this package becomes a keeper if it was started as one, here
+// and not in main: the packages of the standard library that a keeper needs are
+// initialized by now, and most of what else the daemon is made of is not. That makes up
+// for most of the time that its start takes. What is imported here must need as
+// little (TestKeeperIsEarly of package socket).
+//
 // The main thread must end with nothing but the process: the runtime parks it
 // for good when a goroutine that was locked to it ends, and the kernel takes its
 // view of the world for that of the process. An init function runs on it.
-func init() { runtime.LockOSThread() }
-
-// Become makes this process a keeper if it was started as one, and ends it; it
-// returns if it was not. It is the first thing that the program does.
-func Become() {
+func init() {
+	runtime.LockOSThread()
 	if len(os.Args) == 0 || os.Args[0] != Name {
 		return
 	}
@@ -83,18 +85,11 @@ func keep() (err error) {
 	return c.stay(conn)
 }
 
-func connection() (*wire.Conn, error) {
-	file := os.NewFile(fdConn, "connection")
-	defer file.Close()
-	c, err := net.FileConn(file)
-	if err != nil {
+func connection() (*frame.Conn, error) {
+	if err := unix.SetNonblock(fdConn, true); err != nil {
 		return nil, fmt.Errorf("take connection: %w", err)
 	}
-	socket, is := c.(*net.UnixConn)
-	if !is {
-		return nil, errors.New("take connection: it is no unix socket")
-	}
-	return wire.NewConn(socket), nil
+	return frame.NewConn(os.NewFile(fdConn, "connection")), nil
 }
 
 // read reads the order.
@@ -130,31 +125,31 @@ func parse(text []byte) (Order, error) {
 }
 
 // tell tells the client that there is no command.
-func tell(conn *wire.Conn, err error) error {
-	failed := wire.Failed{Error: wire.Error{Reason: "Internal", Message: err.Error()}}
+func tell(conn *frame.Conn, err error) error {
+	failed := frame.Failed{Error: frame.Error{Reason: "Internal", Message: err.Error()}}
 	if r, is := errors.AsType[*refusal](err); is {
 		failed = r.failed
 	}
-	_ = conn.Unix().SetWriteDeadline(time.Now().Add(patience)) // a client that is gone is not told
-	_ = conn.Send(wire.Frame{Failed: &failed})
+	_ = conn.SetWriteDeadline(time.Now().Add(patience)) // a client that is gone is not told
+	_ = conn.Send(frame.Frame{Failed: &failed})
 	return err
 }
 
 // refusal is an error with more to it than a message.
-type refusal struct{ failed wire.Failed }
+type refusal struct{ failed frame.Failed }
 
 func (r *refusal) Error() string { return r.failed.Message }
 
 func invalid(format string, args ...any) error {
-	return &refusal{wire.Failed{Error: wire.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}}}
+	return &refusal{frame.Failed{Error: frame.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}}}
 }
 
 func notFound(format string, args ...any) error {
-	return &refusal{wire.Failed{Error: wire.Error{Reason: "NotFound", Message: fmt.Sprintf(format, args...)}, NotFound: true}}
+	return &refusal{frame.Failed{Error: frame.Error{Reason: "NotFound", Message: fmt.Sprintf(format, args...)}, NotFound: true}}
 }
 
 func notExecutable(format string, args ...any) error {
-	return &refusal{wire.Failed{Error: wire.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}, NotExecutable: true}}
+	return &refusal{frame.Failed{Error: frame.Error{Reason: "Invalid", Message: fmt.Sprintf(format, args...)}, NotExecutable: true}}
 }
 
 // caused adds the system's own word to a refusal.

@@ -3,7 +3,7 @@ package keeper
 import (
 	"time"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // Order is what a keeper is to run. It was decided on; nothing of it is checked
@@ -40,9 +40,9 @@ type Order struct {
 	IPC     bool `json:"ipc,omitempty"`
 	PID     bool `json:"pid,omitempty"`
 	// Terminal, TTY and Size are the request's.
-	Terminal bool       `json:"terminal,omitempty"`
-	TTY      []int      `json:"tty,omitempty"`
-	Size     *wire.Size `json:"size,omitempty"`
+	Terminal bool        `json:"terminal,omitempty"`
+	TTY      []int       `json:"tty,omitempty"`
+	Size     *frame.Size `json:"size,omitempty"`
 	// Resources are limits of the command's own, by their names in
 	// limits.conf(5): nofile, core, cpu (see Resources). Those that are not named
 	// are the host's.

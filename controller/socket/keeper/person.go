@@ -3,7 +3,7 @@ package keeper
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"path"
 	"strings"
 	"unsafe"
 
@@ -62,7 +62,7 @@ func turn(o Order) error {
 func settle(o Order) (string, error) {
 	for _, folder := range o.Folders {
 		err := unix.Chdir(folder)
-		if !filepath.IsAbs(folder) {
+		if !path.IsAbs(folder) {
 			err = unix.ENOENT
 		}
 		if err == nil {
@@ -83,7 +83,7 @@ func settle(o Order) (string, error) {
 
 func noFolder(o Order, folder string, err error) error {
 	why := reason(err)
-	if !filepath.IsAbs(folder) {
+	if !path.IsAbs(folder) {
 		why = errors.New("it does not begin with a slash")
 	}
 	refused := caused(invalid("cannot change to folder %s in session %s: %v", folder, o.Session, why), err)
@@ -124,7 +124,7 @@ func find(o Order) (string, error) {
 	}
 	var seen string
 	var refused error
-	for _, folder := range filepath.SplitList(variable(o.Env, "PATH")) {
+	for _, folder := range splitList(variable(o.Env, "PATH")) {
 		candidate := folder + "/" + name
 		if folder == "" {
 			candidate = "./" + name
@@ -141,6 +141,14 @@ func find(o Order) (string, error) {
 		return "", caused(notExecutable("%s: %v", seen, reason(refused)), refused)
 	}
 	return "", notFound("%s: command not found in session %s", name, o.Session)
+}
+
+// splitList splits a search path. An empty one names no folder.
+func splitList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ":")
 }
 
 // variable returns the last one of that name, as programs do that look for it.

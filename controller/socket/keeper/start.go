@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
+	"path"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +26,7 @@ const (
 
 // frugal is the environment of a keeper, which is to begin at once, then does
 // little and lives long. The command gets none of it.
-var frugal = []string{"GOGC=off", "GOMEMLIMIT=24MiB", "GOMAXPROCS=2"}
+var frugal = []string{"GOGC=50", "GOMEMLIMIT=24MiB", "GOMAXPROCS=2"}
 
 // Start starts a keeper for a client's connection, of which nothing may have
 // been read ahead, and a session's mount namespace. Both stay open here; the
@@ -67,11 +67,11 @@ func Start(conn, namespace *os.File, order Order) (*os.Process, error) {
 
 // keepers opens the cgroup for keepers, beside the session's of a lease.
 func keepers(lease string) (*os.File, error) {
-	path := filepath.Join(filepath.Dir(filepath.Dir(lease)), GroupName)
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	folder := path.Join(path.Dir(path.Dir(lease)), GroupName)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("make cgroup of keepers: %w", err)
 	}
-	group, err := os.Open(path)
+	group, err := os.Open(folder)
 	if err != nil {
 		return nil, fmt.Errorf("open cgroup of keepers: %w", err)
 	}

@@ -70,15 +70,3 @@ type Begin struct {
 type Saved struct {
 	Save int `json:"save"`
 }
-
-// Error is why something was refused or failed.
-type Error struct {
-	// Reason is one word for programs: Forbidden, NotFound, NotReady, Invalid,
-	// AlreadyExists, Busy, TooMany, Internal.
-	Reason string `json:"reason"`
-	// Message tells a person what happened and what to do.
-	Message string `json:"message"`
-}
-
-// Error implements error.
-func (e *Error) Error() string { return e.Message }

@@ -1,4 +1,4 @@
-package wire
+package frame
 
 import (
 	"encoding/binary"
@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,21 +21,24 @@ const (
 	maxFiles = 3
 )
 
+// Socket is a unix socket that does not block: a net.UnixConn, or an os.File.
+type Socket interface {
+	SyscallConn() (syscall.RawConn, error)
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+	Close() error
+}
+
 // Conn sends and receives frames. One goroutine may receive while others send.
 type Conn struct {
-	conn *net.UnixConn
+	Socket
+
 	send sync.Mutex
 }
 
 // NewConn returns a connection over an upgraded one, of which nothing may have
 // been read ahead: the files on what was read would be lost.
-func NewConn(c *net.UnixConn) *Conn { return &Conn{conn: c} }
-
-// Close ends the connection.
-func (c *Conn) Close() error { return c.conn.Close() }
-
-// Unix returns the socket itself, for deadlines.
-func (c *Conn) Unix() *net.UnixConn { return c.conn }
+func NewConn(s Socket) *Conn { return &Conn{Socket: s} }
 
 // Send sends a frame, with files riding on it. They stay open here.
 func (c *Conn) Send(f Frame, files ...*os.File) error {
@@ -57,15 +61,62 @@ func (c *Conn) Send(f Frame, files ...*os.File) error {
 	}
 	c.send.Lock()
 	defer c.send.Unlock()
-	n, _, err := c.conn.WriteMsgUnix(message, rights, nil)
-	if err == nil && n < len(message) {
-		_, err = c.conn.Write(message[n:])
-	}
-	if err != nil {
+	if err := c.write(message, rights); err != nil {
 		return fmt.Errorf("send frame: %w", err)
 	}
 	return nil
 }
+
+// write sends all of a message; the rights ride on its first byte.
+func (c *Conn) write(message, rights []byte) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for len(message) > 0 {
+		var n int
+		var failed error
+		if err := raw.Write(func(fd uintptr) bool {
+			n, failed = unix.SendmsgN(int(fd), message, rights, nil, unix.MSG_NOSIGNAL)
+			return !again(failed)
+		}); err != nil {
+			return err
+		}
+		if failed != nil && !errors.Is(failed, unix.EINTR) {
+			return failed
+		}
+		if failed == nil {
+			message, rights = message[n:], nil
+		}
+	}
+	return nil
+}
+
+// read receives what there is. Files that come are close-on-exec.
+func (c *Conn) read(into, rights []byte) (n, m, flags int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	for {
+		var failed error
+		if err := raw.Read(func(fd uintptr) bool {
+			n, m, flags, _, failed = unix.Recvmsg(int(fd), into, rights, unix.MSG_CMSG_CLOEXEC)
+			return !again(failed)
+		}); err != nil {
+			return 0, 0, 0, err
+		}
+		if failed == nil {
+			return n, m, flags, nil
+		}
+		if !errors.Is(failed, unix.EINTR) {
+			return 0, 0, 0, failed
+		}
+	}
+}
+
+// again reports whether the socket is to be waited for.
+func again(err error) bool { return errors.Is(err, unix.EAGAIN) }
 
 // Receive returns the next frame and the files that ride on it, close-on-exec.
 // The error is io.EOF when the other side has closed.
@@ -104,7 +155,7 @@ func (c *Conn) Receive() (f Frame, files []*os.File, err error) {
 func (c *Conn) fill(into []byte, first bool) (files []*os.File, err error) {
 	for done := 0; done < len(into); {
 		rights := make([]byte, unix.CmsgSpace(4*maxFiles))
-		n, m, flags, _, err := c.conn.ReadMsgUnix(into[done:], rights)
+		n, m, flags, err := c.read(into[done:], rights)
 		got := open(rights[:m])
 		// The room for three holds four, as it is rounded up (cmsg(3)).
 		tooMany := flags&unix.MSG_CTRUNC != 0 || len(got) > maxFiles
@@ -116,7 +167,7 @@ func (c *Conn) fill(into []byte, first bool) (files []*os.File, err error) {
 			}
 		}
 		switch {
-		case err != nil && !errors.Is(err, io.EOF):
+		case err != nil:
 			return files, fmt.Errorf("receive frame: %w", err)
 		case tooMany:
 			return files, fmt.Errorf("receive frame: more than %d files ride on it", maxFiles)
@@ -130,7 +181,7 @@ func (c *Conn) fill(into []byte, first bool) (files []*os.File, err error) {
 	return files, nil
 }
 
-// open takes the files out of a control message. Go has set close-on-exec.
+// open takes the files out of a control message.
 func open(rights []byte) []*os.File {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil {
