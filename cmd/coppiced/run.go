@@ -19,6 +19,7 @@ import (
 	"coppice.dev/controller"
 	"coppice.dev/controller/budget"
 	"coppice.dev/controller/socket"
+	"coppice.dev/controller/socket/keeper"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel"
@@ -99,7 +100,9 @@ func run(ctx context.Context, o options, log logr.Logger, out io.Writer) (err er
 	if listener == nil {
 		listener = door.open()
 	}
-	server := &socket.Server{Host: h, Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log, Decided: look.metrics.Decided}
+	keepers := &keeper.Reserve{}
+	defer keepers.Close() // before the kernel, which removes their cgroup
+	server := &socket.Server{Keep: keepers.Start, Host: h, Status: l.Status(), People: socket.Local{Next: socket.Getent{}}, Log: log, Decided: look.metrics.Decided}
 	return serve(ctx, c, k, source, log, look, func(ctx context.Context) { door.keep(ctx, server, listener) })
 }
 

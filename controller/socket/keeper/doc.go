@@ -17,5 +17,8 @@
 //  4. When the client goes without a word it ends the command and all that is in
 //     the lease's cgroup: HUP, then KILL after a grace time.
 //
+// One keeper may have been started before there was anything for it to do (Reserve). It
+// then waits, with nothing but a line to the daemon, for all of the above.
+//
 // It decides nothing about who may do what, and touches no storage.
 package keeper

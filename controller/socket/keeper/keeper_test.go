@@ -196,6 +196,11 @@ func pair(t testing.TB) (ours *wire.Conn, theirs *os.File) {
 // start starts a keeper.
 func start(t testing.TB, namespace *os.File, o Order) *client {
 	t.Helper()
+	return startBy(t, Start, namespace, o)
+}
+
+func startBy(t testing.TB, by func(conn, namespace *os.File, o Order) (*os.Process, error), namespace *os.File, o Order) *client {
+	t.Helper()
 	ours, theirs := pair(t)
 	defer theirs.Close()
 	if o.Env == nil {
@@ -204,7 +209,7 @@ func start(t testing.TB, namespace *os.File, o Order) *client {
 	if o.Session == "" {
 		o.Session, o.Lease = "s", "1"
 	}
-	process, err := Start(theirs, namespace, o)
+	process, err := by(theirs, namespace, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +264,11 @@ func (c *client) next(t testing.TB) (wire.Frame, []*os.File) {
 // output runs a command to its end; it returns what it wrote and how it ended.
 func output(t testing.TB, namespace *os.File, o Order) (string, wire.Frame) {
 	t.Helper()
-	c := start(t, namespace, o)
+	return start(t, namespace, o).output(t)
+}
+
+func (c *client) output(t testing.TB) (string, wire.Frame) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

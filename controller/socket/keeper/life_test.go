@@ -424,7 +424,12 @@ func FuzzHostLimits(f *testing.F) {
 }
 
 // BenchmarkTrue runs true from the request to its end.
-func BenchmarkTrue(b *testing.B) {
+func BenchmarkTrue(b *testing.B) { runTrue(b, Start) }
+
+// BenchmarkTrueByReserve is the same, by a keeper that waits, if it is there by then.
+func BenchmarkTrueByReserve(b *testing.B) { runTrue(b, reserve(b).Start) }
+
+func runTrue(b *testing.B, by func(conn, namespace *os.File, o Order) (*os.Process, error)) {
 	s := session(b)
 	lease := group(b)
 	run := func() {
@@ -433,7 +438,7 @@ func BenchmarkTrue(b *testing.B) {
 		}
 		ours, theirs := pair(b)
 		o := Order{Session: "s", Args: []string{"true"}, Env: []string{"PATH=/usr/bin:/bin"}, UID: uid, GID: gid, Group: lease}
-		process, err := Start(theirs, s, o)
+		process, err := by(theirs, s, o)
 		theirs.Close()
 		if err != nil {
 			b.Fatal(err)

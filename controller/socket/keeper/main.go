@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,20 +36,30 @@ func init() {
 	if len(os.Args) == 0 || os.Args[0] != Name {
 		return
 	}
-	if err := keep(); err != nil {
+	// Whatever the daemon was started with beside: not for the command.
+	err := unix.CloseRange(fdConn, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	switch given := (gift{fdConn, fdNamespace, fdOrder}); {
+	case err != nil:
+	case len(os.Args) > 1 && strings.HasPrefix(os.Args[1], idle):
+		if given, err = wait(); err == nil && given != (gift{}) {
+			err = keep(given)
+		}
+	default:
+		err = keep(given)
+	}
+	if err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
+// gift is what a keeper is given to work with: files, by their numbers.
+type gift struct{ conn, namespace, order int }
+
 // keep runs the command and waits for it. What went wrong is told to the client,
 // who is the only one there.
-func keep() (err error) {
-	// Whatever the daemon was started with beside: not for the command.
-	if err := unix.CloseRange(fdConn, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return err
-	}
-	conn, err := connection()
+func keep(given gift) (err error) {
+	conn, err := connection(given.conn)
 	if err != nil {
 		return err
 	}
@@ -58,8 +69,8 @@ func keep() (err error) {
 			err = tell(conn, fmt.Errorf("the command's keeper failed: %v", p))
 		}
 	}()
-	namespace := os.NewFile(fdNamespace, "the session's namespace")
-	order, err := read(os.NewFile(fdOrder, "order"))
+	namespace := os.NewFile(uintptr(given.namespace), "the session's namespace")
+	order, err := read(os.NewFile(uintptr(given.order), "order"))
 	if err != nil {
 		return tell(conn, err)
 	}
@@ -67,6 +78,7 @@ func keep() (err error) {
 	if err := forget(); err != nil {
 		return tell(conn, err)
 	}
+	call(order)
 	files, err := receive(conn)
 	if err != nil {
 		return tell(conn, err)
@@ -85,11 +97,11 @@ func keep() (err error) {
 	return c.stay(conn)
 }
 
-func connection() (*frame.Conn, error) {
-	if err := unix.SetNonblock(fdConn, true); err != nil {
+func connection(fd int) (*frame.Conn, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, fmt.Errorf("take connection: %w", err)
 	}
-	return frame.NewConn(os.NewFile(fdConn, "connection")), nil
+	return frame.NewConn(os.NewFile(uintptr(fd), "connection")), nil
 }
 
 // read reads the order.

@@ -42,14 +42,15 @@ func Start(conn, namespace *os.File, order Order) (*os.Process, error) {
 		return nil, err
 	}
 	defer null.Close()
-	attr := &os.ProcAttr{
-		Dir:   "/",
-		Env:   frugal,
-		Files: []*os.File{null, null, null, fdConn: conn, fdNamespace: namespace, fdOrder: orders},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	}
-	if order.Group != "" {
-		group, err := keepers(order.Group)
+	// Who looks at the list of processes sees whose it is.
+	return launch(keepersOf(order), []string{order.Session, order.Lease}, []*os.File{null, null, null, fdConn: conn, fdNamespace: namespace, fdOrder: orders})
+}
+
+// launch starts this program as a keeper, in the cgroup for keepers, if there is one.
+func launch(folder string, args []string, files []*os.File) (*os.Process, error) {
+	attr := &os.ProcAttr{Dir: "/", Env: frugal, Files: files, Sys: &syscall.SysProcAttr{Setsid: true}}
+	if folder != "" {
+		group, err := keepers(folder)
 		if err != nil {
 			return nil, err
 		}
@@ -57,17 +58,24 @@ func Start(conn, namespace *os.File, order Order) (*os.Process, error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(group.Fd())
 	}
 	// The running program itself, even if its file has been replaced since.
-	// Who looks at the list of processes sees whose it is.
-	process, err := os.StartProcess("/proc/self/exe", []string{Name, order.Session, order.Lease}, attr)
+	process, err := os.StartProcess("/proc/self/exe", append([]string{Name}, args...), attr)
 	if err != nil {
 		return nil, fmt.Errorf("start keeper: %w", err)
 	}
 	return process, nil
 }
 
-// keepers opens the cgroup for keepers, beside the session's of a lease.
-func keepers(lease string) (*os.File, error) {
-	folder := path.Join(path.Dir(path.Dir(lease)), GroupName)
+// keepersOf returns the cgroup for keepers, beside the session's of a lease; "" if
+// the machine has none.
+func keepersOf(o Order) string {
+	if o.Group == "" {
+		return ""
+	}
+	return path.Join(path.Dir(path.Dir(o.Group)), GroupName)
+}
+
+// keepers opens the cgroup for keepers.
+func keepers(folder string) (*os.File, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("make cgroup of keepers: %w", err)
 	}
