@@ -199,6 +199,20 @@ func (c *Controller) look(ctx context.Context, k key, waited time.Duration) {
 // not block.
 func (c *Controller) Touch(owner object.Owner) { c.queue.add(keyOf(owner)) }
 
+// Heard is Touch for what the kernel tells of. What is told while the owner is looked at
+// is mostly what that look has done: it is looked at again when that is over.
+func (c *Controller) Heard(owner object.Owner) {
+	if k := keyOf(owner); c.passes.under(k) {
+		c.queue.settled(k)
+	} else {
+		c.queue.add(k)
+	}
+}
+
+// Visited is Touch for who comes to a session, and goes. Most commands are over at once,
+// and need be told of but once.
+func (c *Controller) Visited(session string) { c.queue.settled(sessionKey(session)) }
+
 // freed looks at the bases again, since now some may go, and at the sessions
 // that could not know whether they may have one.
 func (c *Controller) freed() {

@@ -91,7 +91,11 @@ func (p *pass) reach(ctx context.Context, desired []object.Object, policy plan.P
 	if first := plan.Make(desired, p.world, policy); len(first.Steps) == 0 {
 		return reconcile.Outcome{World: p.world, Held: first.Held}, nil
 	}
-	out, err := reconcile.Converge(ctx, p.kernel, p.owner, desired, policy, reconcile.Trace{
+	if !p.fresh || len(desired) > 0 { // which show the kernel what to look for
+		p.world = p.kernel.Observe(ctx, p.owner, desired)
+	}
+	p.fresh = false
+	out, err := reconcile.ConvergeFrom(ctx, p.kernel, p.world, desired, policy, reconcile.Trace{
 		Begin: p.stepBegins, End: p.stepEnds,
 	})
 	p.world = out.World

@@ -74,6 +74,7 @@ func (p *pass) recreate(ctx context.Context, why string) {
 // home, which only remembers what it said when the session was last made.
 func (p *pass) heed(ctx context.Context) error {
 	for _, step := range p.heeding() {
+		p.fresh = false
 		if err := p.kernel.Do(ctx, step); err != nil {
 			return err
 		}

@@ -38,6 +38,13 @@ func (p *passes) begin(ctx context.Context, k key) (own context.Context, end fun
 	}
 }
 
+// under reports whether the pass of a key is under way.
+func (p *passes) under(k key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cancel[k] != nil
+}
+
 // pace returns how many passes are under way, how many of them take long, and how
 // long the longest has taken.
 func (p *passes) pace() (working, hanging int, longest time.Duration) {

@@ -21,6 +21,10 @@ const (
 // gathering is how long a key waits for more reasons to look at it.
 const gathering = 300 * time.Millisecond
 
+// settling is how long a session is let be after something was heard of it that is
+// mostly over, or followed by more, by the time that it could be looked at.
+const settling = 40 * time.Millisecond
+
 // queue holds the keys that are to be looked at. A key is in it once however
 // often it is added, and given out to one worker at a time.
 type queue struct {
@@ -35,6 +39,8 @@ type queue struct {
 	mu sync.Mutex
 	// failed are the keys whose last pass failed.
 	failed map[key]error
+	// settle are those that are added when they have settled.
+	settle map[key]bool
 }
 
 func newQueue(once bool) *queue {
@@ -47,6 +53,7 @@ func newQueue(once bool) *queue {
 		pauses: workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstPause, longestPause),
 		once:   once,
 		failed: map[key]error{},
+		settle: map[key]bool{},
 
 		observer: unobserved{},
 	}
@@ -86,6 +93,27 @@ func (q *queue) soon(many int, k key) {
 	} else {
 		q.work.AddAfter(k, gathering+time.Duration(many)*eachMore)
 	}
+}
+
+// settled adds a key after a moment, once however often that is asked for. It is no
+// AddAfter: that would take the place of a later time at which the key is to be added.
+func (q *queue) settled(k key) {
+	if q.once {
+		q.add(k)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.settle[k] {
+		return
+	}
+	q.settle[k] = true
+	time.AfterFunc(settling, func() {
+		q.mu.Lock()
+		delete(q.settle, k)
+		q.mu.Unlock()
+		q.add(k)
+	})
 }
 
 // succeeded says that the key's pass went well.

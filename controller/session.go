@@ -31,6 +31,8 @@ type pass struct {
 
 	world  object.World
 	memory memory
+	// fresh says that nothing was done since the world was looked at.
+	fresh  bool
 	record compile.Record
 	// begun is set when the session is admitted in this pass.
 	begun bool
@@ -101,7 +103,7 @@ func (c *Controller) session(ctx context.Context, name string) {
 		p.report.begin("Observe", "")
 		defer func() { p.report.end() }()
 	}
-	p.world = c.kernel.Observe(ctx, p.owner, nil)
+	p.world, p.fresh = c.kernel.Observe(ctx, p.owner, nil), true
 	if ctx.Err() != nil {
 		return // a cancelled look says nothing
 	}

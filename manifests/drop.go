@@ -32,6 +32,15 @@ func Drop(folder string, key Key, text []byte) (changed bool, err error) {
 // Remove takes an object's manifest out of a folder. It reports whether there
 // was one.
 func Remove(folder string, key Key) (there bool, err error) {
+	if there, err = Withdraw(folder, key); err != nil || !there {
+		return there, err
+	}
+	return true, flush(folder)
+}
+
+// Withdraw is Remove for a folder that does not outlive a power cut, nor do the sessions
+// that are asked for there: nothing is put on disk.
+func Withdraw(folder string, key Key) (there bool, err error) {
 	err = os.Remove(filepath.Join(folder, FileName(key)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -39,7 +48,7 @@ func Remove(folder string, key Key) (there bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("remove manifest: %w", err)
 	}
-	return true, flush(folder)
+	return true, nil
 }
 
 // flush puts a folder's names on disk: a session must not outlive a power cut

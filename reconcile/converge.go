@@ -37,10 +37,19 @@ type Trace struct {
 // first step that fails; what was done stays, and the next call goes on from
 // there.
 func Converge(ctx context.Context, k Kernel, owner object.Owner, desired []object.Object, policy plan.Policy, trace Trace) (Outcome, error) {
+	return ConvergeFrom(ctx, k, k.Observe(ctx, owner, desired), desired, policy, trace)
+}
+
+// ConvergeFrom is Converge from a look that was just taken, with the same objects in mind.
+func ConvergeFrom(ctx context.Context, k Kernel, world object.World, desired []object.Object, policy plan.Policy, trace Trace) (Outcome, error) {
 	var out Outcome
 	var last plan.Plan
-	for range rounds {
-		out.World = k.Observe(ctx, owner, desired)
+	owner := world.Owner
+	for round := range rounds {
+		if round > 0 {
+			world = k.Observe(ctx, owner, desired)
+		}
+		out.World = world
 		last = plan.Make(desired, out.World, policy)
 		out.Held = last.Held
 		if len(last.Steps) == 0 {

@@ -195,7 +195,7 @@ func (t tenants) Withdraw(s *spec.Session, manifest string) (bool, error) {
 	if now, there := h.begun(s.Name); there && (now == nil || now.Client() != s.Client()) {
 		return true, nil
 	}
-	_, err := manifests.Remove(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: s.Name})
+	_, err := manifests.Withdraw(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: s.Name})
 	return err == nil, err
 }
 
@@ -242,7 +242,7 @@ func (h *host) Withdraw(session string) (bool, error) {
 	}
 	h.writing.Lock()
 	defer h.writing.Unlock()
-	there, err := manifests.Remove(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: session})
+	there, err := manifests.Withdraw(h.layout.Manifests(), manifests.Key{Kind: spec.KindSession, Name: session})
 	if there {
 		h.dropped(h.manifest(session))
 	}

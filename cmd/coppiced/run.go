@@ -245,7 +245,7 @@ func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log l
 			look.polls()
 			log.Info("Drift is heard of by polling mount tables, since there are no events of mounts", "cause", err.Error())
 		}
-		err := drift.Watcher{Layout: k.Layout(), Polling: polling, Listening: listening}.Run(ctx, c.Touch)
+		err := drift.Watcher{Layout: k.Layout(), Polling: polling, Listening: listening}.Run(ctx, c.Heard)
 		if err == nil {
 			return
 		}
@@ -264,7 +264,7 @@ func hear(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log l
 func attend(ctx context.Context, k *kernel.Kernel, c *controller.Controller, log logr.Logger, look *lookout) {
 	for ctx.Err() == nil {
 		look.hears(hearsLeases, true)
-		err := k.Leases().Watch(ctx, func(session string) { c.Touch(object.SessionOwner(session)) })
+		err := k.Leases().Watch(ctx, c.Visited)
 		if err == nil {
 			return
 		}
