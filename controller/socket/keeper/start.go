@@ -26,7 +26,7 @@ const (
 
 // frugal is the environment of a keeper, which is to begin at once, then does
 // little and lives long. The command gets none of it.
-var frugal = []string{"GOGC=50", "GOMEMLIMIT=24MiB", "GOMAXPROCS=2"}
+var frugal = []string{"GOGC=50", "GOMEMLIMIT=24MiB", "GOMAXPROCS=1"}
 
 // Start starts a keeper for a client's connection, of which nothing may have
 // been read ahead, and a session's mount namespace. Both stay open here; the
