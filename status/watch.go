@@ -35,21 +35,29 @@ const (
 // the reader is busy is told once, as it is in the end. A folder that is not
 // there holds no objects, and may come later.
 func Watch(ctx context.Context, dir string, kinds ...string) (<-chan Change, error) {
+	return begin(ctx, watch{dir: dir, kinds: kinds})
+}
+
+// WatchOne is Watch for one object. None of the others is read, however many there are.
+func WatchOne(ctx context.Context, dir, kind, name string) (<-chan Change, error) {
+	return begin(ctx, watch{dir: dir, kinds: []string{kind}, only: Path(dir, kind, name)})
+}
+
+func begin(ctx context.Context, w watch) (<-chan Change, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch status: %w", err)
 	}
-	w := &watch{
-		dir: dir, kinds: kinds, notify: notify, changes: make(chan Change),
-		watched: map[string]os.FileInfo{}, known: map[string]seen{},
-	}
+	w.notify, w.changes, w.watched, w.known = notify, make(chan Change), map[string]os.FileInfo{}, map[string]seen{}
 	go w.run(ctx)
 	return w.changes, nil
 }
 
 type watch struct {
-	dir     string
-	kinds   []string
+	dir   string
+	kinds []string
+	// only is the path of the one file that is read; "" for all of them.
+	only    string
 	notify  *fsnotify.Watcher
 	changes chan Change
 
@@ -115,6 +123,10 @@ func (w *watch) lookAtFolders(ctx context.Context) bool {
 	all := true
 	for _, kind := range w.kinds {
 		all = w.watchFolder(w.folder(kind)) && all
+		if w.only != "" {
+			w.lookAt(ctx, w.only)
+			continue
+		}
 		entries, err := os.ReadDir(w.folder(kind))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			continue // not known to be gone
@@ -148,7 +160,7 @@ func (w *watch) watchFolder(path string) bool {
 
 // lookAt tells what one file now says, if that is new.
 func (w *watch) lookAt(ctx context.Context, path string) {
-	if !visible(filepath.Base(path)) {
+	if !visible(filepath.Base(path)) || w.only != "" && path != w.only {
 		return
 	}
 	before, wasThere := w.known[path]

@@ -85,3 +85,30 @@ func TestWatchOfAFolderThatIsMadeAnew(t *testing.T) {
 		expect(t, changes, "Session a gone")
 	}
 }
+
+func TestWatchOne(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changes, err := status.WatchOne(ctx, dir, "Session", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := writer(t, dir)
+	put(t, w, session("a", status.Ready)) // the folder was not there before
+	put(t, w, session("b", status.Provisioning))
+	expect(t, changes, "Session b Provisioning")
+	put(t, w, session("bb", status.Ready))
+	put(t, w, session("b", status.Ready))
+	expect(t, changes, "Session b Ready")
+	for _, name := range []string{"a", "b"} {
+		if err := w.Remove("Session", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, changes, "Session b gone")
+	cancel()
+	for c := range changes {
+		t.Errorf("told of %+v", c)
+	}
+}

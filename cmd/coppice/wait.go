@@ -145,7 +145,7 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 			return c.absent() // waiting does not help
 		}
 	}
-	changes, err := c.changes(ctx, ref.noun.kind)
+	changes, own, err := c.changes(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -155,8 +155,8 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 	defer tick.Stop()
 	shown := c.waiting(ref)
 	defer shown.clear()
+	last, err := c.peek(ref)
 	for {
-		last, err := c.peek(ref)
 		if err != nil || g.met(last) {
 			return err
 		}
@@ -172,30 +172,43 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 				return &codeError{code: exitInterrupted} // whoever did it knows
 			}
 			return fmt.Errorf("%s is not %s after %s: %s", ref, g, timeout, c.standing(ref, last))
-		case <-changes:
+		case change, open := <-changes:
+			if open && own {
+				last = change.File
+			} else {
+				last, err = c.peek(ref)
+			}
 		case <-tick.C:
+			last, err = c.peek(ref)
 		}
 	}
 }
 
-// watching is a watch of a kind, which lasts as long as whoever began it.
+// watching is a watch of a kind, or of one object, which lasts as long as whoever began it.
 type watching struct {
-	kind    string
+	of      reference // without a name it is the kind
 	while   <-chan struct{}
 	changes <-chan status.Change
 }
 
-// changes returns what tells of changes. Who waits for many, one after the other, is told
-// by one watch: each looks at everything there is.
-func (c *cli) changes(ctx context.Context, kind string) (<-chan status.Change, error) {
-	if w := c.watched; w.changes != nil && w.kind == kind && w.while == ctx.Done() {
-		return w.changes, nil
+// changes returns what tells of changes; own says that it is of that object alone, and
+// tells of nothing that was before. Who waits for many, one after the other, is told by
+// one watch: each begins with a look at the folder.
+func (c *cli) changes(ctx context.Context, ref reference) (told <-chan status.Change, own bool, err error) {
+	kind := reference{noun: ref.noun}
+	switch w := c.watched; {
+	case w.changes == nil || w.of.noun.kind != ref.noun.kind || w.while != ctx.Done() || w.of == ref:
+		told, err = status.WatchOne(ctx, c.layout().Status(), ref.noun.kind, ref.name)
+		kind, own = ref, true
+	case w.of == kind:
+		return w.changes, false, nil
+	default:
+		told, err = status.Watch(ctx, c.layout().Status(), ref.noun.kind)
 	}
-	changes, err := status.Watch(ctx, c.layout().Status(), kind)
 	if err == nil {
-		c.watched = watching{kind, ctx.Done(), changes}
+		c.watched = watching{kind, ctx.Done(), told}
 	}
-	return changes, err
+	return told, own, err
 }
 
 // peek reads the status of an object, nil if there is none.

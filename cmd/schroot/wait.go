@@ -37,18 +37,22 @@ func (f *front) await(ctx context.Context, label string, limit time.Duration, ov
 	dir := layout.Layout{Run: f.runDir}.Status()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	changes, err := status.Watch(ctx, dir, spec.KindSession)
+	changes, err := status.WatchOne(ctx, dir, spec.KindSession, label)
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	for {
-		var last *status.File
+	look := func() (*status.File, error) {
 		file, err := status.Read(dir, spec.KindSession, label)
-		if err == nil {
-			last = &file
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil //nolint:nilnil // no status is an answer, not a mistake
+		}
+		return &file, err
+	}
+	last, err := look()
+	for {
+		if err != nil {
 			return err
 		}
 		if done, err := over(last); done || err != nil {
@@ -60,8 +64,12 @@ func (f *front) await(ctx context.Context, label string, limit time.Duration, ov
 				return context.Canceled
 			}
 			return fail("Nothing came of it within %s%s", limit, because(last))
-		case <-changes:
+		case change, open := <-changes:
+			if open {
+				last = change.File
+			}
 		case <-tick.C:
+			last, err = look()
 		}
 	}
 }
