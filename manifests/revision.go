@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -92,8 +91,10 @@ func absolute(path, base string) string {
 	return filepath.Join(base, path)
 }
 
-// commit is the name of a commit, by SHA-1 or SHA-256.
-var commit = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+// isCommit reports whether a text is the name of a commit, by SHA-1 or SHA-256.
+func isCommit(text string) bool {
+	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789abcdef") == ""
+}
 
 // mostReferences is how many names lead from HEAD to a commit at the most.
 const mostReferences = 5
@@ -120,7 +121,7 @@ func head(git string) (revision, branch string) {
 			text = packed(filepath.Join(common, "packed-refs"), name)
 		}
 	}
-	if !commit.MatchString(text) {
+	if !isCommit(text) {
 		return "", branch
 	}
 	return text, branch

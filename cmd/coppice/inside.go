@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
@@ -54,6 +55,7 @@ func (c *cli) inside(ctx context.Context, session string, o insideOptions, args 
 	if err != nil {
 		return err
 	}
+	roam()
 	std := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	ways := attach.Decide(attach.Terminals(std), want, o.input)
 	if o.heard == nil {
@@ -88,6 +90,10 @@ func (c *cli) inside(ctx context.Context, session string, o insideOptions, args 
 	}
 	return nil
 }
+
+// roam lets the main goroutine run on any thread, which whoever waits for others does
+// sooner. Package enter keeps it on one, for commands that enter namespaces.
+func roam() { runtime.UnlockOSThread() }
 
 // attach asks for a command and stays with it until it ends.
 func (c *cli) attach(ctx context.Context, session string, request wire.Exec, o attach.Options) (*wire.Exited, error) {

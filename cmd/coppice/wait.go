@@ -145,6 +145,7 @@ func (c *cli) waitFor(ctx context.Context, ref reference, g goal, timeout time.D
 			return c.absent() // waiting does not help
 		}
 	}
+	roam()
 	changes, own, err := c.changes(ctx, ref)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"sigs.k8s.io/yaml"
 )
@@ -161,7 +162,7 @@ func Described(name, comment string) string {
 }
 
 // has are the fields that one of the generator's own rules counts.
-var has = regexp.MustCompile(`has\(self\.([A-Za-z]+)\)`)
+var has = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`has\(self\.([A-Za-z]+)\)`) })
 
 // alternatives adds the rules about fields that exclude each other, which are all
 // that can be said without CEL.
@@ -172,7 +173,7 @@ func alternatives(schema map[string]any, rules any) {
 			continue
 		}
 		var each []any
-		for _, name := range has.FindAllStringSubmatch(text, -1) {
+		for _, name := range has().FindAllStringSubmatch(text, -1) {
 			each = append(each, map[string]any{"required": []any{name[1]}})
 		}
 		if strings.HasSuffix(text, "== 1") {
