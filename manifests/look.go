@@ -3,6 +3,7 @@ package manifests
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -199,13 +200,13 @@ func (w *walk) enter(name string, dir *os.File, within checkout) {
 		w.add(p)
 		return
 	}
-	entries, err := dir.ReadDir(-1)
+	known := w.known[p.path].files
+	entries, err := list(dir, known.Len() == 0)
 	if err != nil {
 		p.unavailable = fmt.Sprintf("it cannot be read: %v", err)
 		w.add(p)
 		return
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	if name != "." && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == gitFolder }) {
 		p.checkout = checkoutAt(dir)
 	}
@@ -214,35 +215,56 @@ func (w *walk) enter(name string, dir *os.File, within checkout) {
 		w.add(p)
 		return
 	}
-	r := reading{dir: dir, folder: p.path, known: w.known[p.path].files}
+	r := reading{dir: dir, folder: p.path, known: known}
 	for _, e := range entries {
 		if Considered(e.Name()) && (!w.folder.Recursive || !e.IsDir()) {
 			p.files = append(p.files, r.read(e.Name()))
 			p.linked = p.linked || e.Type()&fs.ModeSymlink != 0
 		}
 	}
-	p.files = append(p.files, edited(w.known[p.path].files, entries, time.Now())...)
+	p.files = append(p.files, r.unlisted(entries, time.Now())...)
 	w.add(p)
 	if w.folder.Recursive {
 		w.below(name, entries, p.checkout)
 	}
 }
 
+// list returns what is in a folder, by name. One read of a folder may leave out what
+// another file is renamed over meanwhile: readdir(3) promises nothing of that, and tmpfs
+// before Linux 6.6 does. What was known before is looked for by its name (unlisted);
+// where nothing was, the folder is read twice, and what was there once is taken for
+// there.
+func list(dir *os.File, twice bool) ([]fs.DirEntry, error) {
+	entries, err := dir.ReadDir(-1)
+	if err == nil && twice {
+		var again []fs.DirEntry
+		if _, err = dir.Seek(0, io.SeekStart); err == nil {
+			again, err = dir.ReadDir(-1)
+		}
+		entries = append(entries, again...)
+	}
+	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return slices.CompactFunc(entries, func(a, b fs.DirEntry) bool { return a.Name() == b.Name() }), err
+}
+
 // editing is how long an editor may need from putting the old file aside until the new
 // one is there.
 const editing = 2 * time.Second
 
-// edited returns the files that are not there although they were, because an editor has
-// put them aside a moment ago to write them anew: beside the place of each lies a file
-// with its name and something more (a.yaml~, #a.yaml#, .#a.yaml, a.yaml.orig).
-func edited(known versions[string, fileState], entries []fs.DirEntry, now time.Time) []file {
+// unlisted returns those of the known files that are not in the list: those that are
+// there all the same, and those that are not because an editor has put them aside a
+// moment ago to write them anew. Beside the place of each of these lies a file with its
+// name and something more (a.yaml~, #a.yaml#, .#a.yaml, a.yaml.orig).
+func (r reading) unlisted(entries []fs.DirEntry, now time.Time) []file {
 	var found []file
-	for path := range known.All() {
+	for path := range r.known.All() {
 		name := filepath.Base(path)
 		if _, is := slices.BinarySearchFunc(entries, name, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) }); is {
 			continue
 		}
-		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		if f := r.read(name); !f.missing {
+			found = append(found, f)
+		} else if slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
 			return strings.Contains(e.Name(), name) && !Considered(e.Name()) && changedLately(e, now)
 		}) {
 			found = append(found, file{path: path, same: true, open: true})
