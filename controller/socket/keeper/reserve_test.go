@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestTheKeeperThatWaitsIsTaken(t *testing.T) {
 	}
 	w := r.ready(t)
 	if lease != "" {
-		if text, err := os.ReadFile(filepath.Join(keepersOf(Order{Group: lease}), "cgroup.procs")); err != nil || !slices.Contains(strings.Fields(string(text)), fmt.Sprint(w.process.Pid)) {
+		if text, err := os.ReadFile(filepath.Join(keepersOf(Order{Group: lease}), "cgroup.procs")); err != nil || !slices.Contains(strings.Fields(string(text)), strconv.Itoa(w.process.Pid)) {
 			t.Errorf("the keeper that waits is %d; in the cgroup for keepers are %q, %v", w.process.Pid, text, err)
 		}
 	}
