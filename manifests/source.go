@@ -157,7 +157,7 @@ func (s *Source) wait(ctx context.Context, w *watch, took time.Duration) bool {
 			return false
 		case <-resync.C:
 			return true
-		case <-w.errors():
+		case <-w.errors(): //nolint:errcheck // whatever it is
 			known = false // what happened since is not told
 		case e := <-w.events():
 			known = s.hear(w, e, &g)
@@ -176,7 +176,7 @@ func (s *Source) wait(ctx context.Context, w *watch, took time.Duration) bool {
 			return true
 		case <-time.After(max(quiet, share*took)):
 			return true
-		case <-w.errors():
+		case <-w.errors(): //nolint:errcheck // all is looked at anyway
 		case e := <-w.events():
 			s.hear(w, e, &g)
 		}

@@ -20,10 +20,10 @@ func TestVersions(t *testing.T) {
 		}
 		pairs := []pair{{versionOf(maps.Clone(first)), first}}
 		for range 300 {
-			p := pairs[rand.IntN(len(pairs))] //nolint:gosec // any will do
+			p := pairs[rand.IntN(len(pairs))]
 			next := pair{want: maps.Clone(p.want)}
-			key := rand.IntN(many + 50) //nolint:gosec // any will do
-			if rand.IntN(2) == 0 {      //nolint:gosec // any will do
+			key := rand.IntN(many + 50)
+			if rand.IntN(2) == 0 {
 				next.is, next.want[key] = p.is.With(key, -key), -key
 			} else {
 				next.is = p.is.Without(key)

@@ -108,11 +108,10 @@ func assemble(seed *os.File, cpu int, build func() (parts, error)) (*os.File, er
 				return err
 			}
 			close(empty)
-			if <-made; err != nil {
-				return nil
-			}
 			var failed error
-			namespace, failed = p.assemble(t)
+			if <-made; err == nil { // or there is nothing to assemble it of
+				namespace, failed = p.assemble(t)
+			}
 			return failed
 		})
 	}()
