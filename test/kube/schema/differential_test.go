@@ -119,11 +119,11 @@ func TestChanged(t *testing.T) {
 	taken, refused, seen := 0, 0, map[string]bool{}
 	for _, s := range examples(t) {
 		for _, at := range places(s.object["spec"], nil) {
-			if name := s.kind() + field(at); seen[name] {
+			name := s.kind() + field(at)
+			if seen[name] {
 				continue
-			} else {
-				seen[name] = true
 			}
+			seen[name] = true
 			for _, value := range append(values(), absent{}) {
 				changed := s.copy()
 				changed.object["spec"] = replaced(changed.object["spec"], at, value)
