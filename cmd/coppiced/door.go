@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
 
 	"coppice.dev/controller"
@@ -20,8 +21,10 @@ import (
 const (
 	// reopening is the pause before the socket is opened again.
 	reopening = time.Second
-	// glancing is how often it is looked whether the socket is still there.
-	glancing = 2 * time.Second
+	// glancing is how often it is looked whether the socket is still there, and
+	// glancingToo where the kernel tells of that: nobody is woken up for nothing.
+	glancing    = 2 * time.Second
+	glancingToo = 5 * time.Minute
 )
 
 // door is the socket for as long as the daemon lives. What keeps it from being
@@ -101,20 +104,31 @@ func (d *door) serve(ctx context.Context, s *socket.Server, l *net.UnixListener)
 	return err
 }
 
-// glance looks from time to time whether the socket is where it was made.
+// glance leaves when the socket is no longer where it was made. The kernel tells what
+// happens in its folder. Of what is mounted over that it does not, so there is a look
+// now and then, and often where nothing is told.
 func (d *door) glance(ctx context.Context, leave context.CancelCauseFunc) {
+	every, events, lost := glancing, make(chan fsnotify.Event), make(chan error)
+	if watcher, err := fsnotify.NewWatcher(); err == nil {
+		defer watcher.Close()
+		if watcher.Add(d.options.runDir) == nil {
+			every, events, lost = glancingToo, watcher.Events, watcher.Errors
+		}
+	}
 	was, err := os.Lstat(d.path())
 	if err != nil {
 		leave(fmt.Errorf("%w (%w)", errTaken, err))
 		return
 	}
-	ticker := time.NewTicker(glancing)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-events:
+		case <-lost: //nolint:errcheck // something was not told, so there is a look
 		}
 		if now, err := os.Lstat(d.path()); err != nil || !os.SameFile(was, now) {
 			leave(errTaken)
