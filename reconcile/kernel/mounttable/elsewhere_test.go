@@ -17,7 +17,7 @@ func TestAnotherNamespace(t *testing.T) {
 	base := private(t)
 	var file *os.File
 	var within []uint64
-	must(t, enter.Alone(func(thread enter.Thread) error {
+	err := enter.Alone(func(thread enter.Thread) error {
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 			return err
 		}
@@ -56,12 +56,15 @@ func TestAnotherNamespace(t *testing.T) {
 		var err error
 		file, err = thread.Open("ns/mnt")
 		return err
-	}))
-	space, err := SpaceOf(file)
+	})
+	var space *Space
+	if err == nil {
+		space, err = SpaceOf(file)
+	}
 	if err == nil {
 		_, err = space.Numbers()
 	}
-	if Unsupported(err) {
+	if errors.Is(err, unix.ENOSYS) || Unsupported(err) && file != nil {
 		t.Skip("this kernel does not tell of other namespaces:", err)
 	}
 	must(t, err)
