@@ -87,20 +87,12 @@ func (s *Space) top(some []uint64) (uint64, error) {
 
 // below returns the numbers of the mounts that are on a mount, or on one of those.
 func (s *Space) below(mount uint64) ([]uint64, error) {
-	var found []uint64
 	var buffer [256]uint64
-	req := request{size: spaceSize, mount: mount, space: s.id}
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_LISTMOUNT, uintptr(unsafe.Pointer(&req)), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0, 0)
-		if errno != 0 {
-			return nil, fmt.Errorf("list the mounts of namespace %d: %w", s.id, errno)
-		}
-		found = append(found, buffer[:n]...)
-		if int(n) < len(buffer) {
-			return found, nil
-		}
-		req.param = buffer[n-1]
+	found, err := request{size: spaceSize, mount: mount, space: s.id}.list(buffer[:])
+	if err != nil {
+		return nil, fmt.Errorf("list the mounts of namespace %d: %w", s.id, err)
 	}
+	return found, nil
 }
 
 // Has reports whether a mount is in it, by its unique number. Of one that is gone
@@ -116,10 +108,5 @@ func (s *Space) Has(mount uint64) (bool, error) {
 
 // ask is the function of that name for a mount in the namespace.
 func (s *Space) ask(mount, what uint64, reply []byte) error {
-	req := request{size: spaceSize, mount: mount, space: s.id, param: what}
-	_, _, errno := unix.Syscall6(unix.SYS_STATMOUNT, uintptr(unsafe.Pointer(&req)), uintptr(unsafe.Pointer(&reply[0])), uintptr(len(reply)), 0, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return request{size: spaceSize, mount: mount, space: s.id, param: what}.stat(reply)
 }

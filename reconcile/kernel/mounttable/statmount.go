@@ -76,33 +76,47 @@ func ask(mount, what uint64) (answer, error) {
 	req := request{size: unix.MNT_ID_REQ_SIZE_VER0, mount: mount, param: what}
 	for size := 1 << 10; ; size *= 4 {
 		reply := make(answer, size)
-		_, _, errno := unix.Syscall6(unix.SYS_STATMOUNT, uintptr(unsafe.Pointer(&req)), uintptr(unsafe.Pointer(&reply[0])), uintptr(size), 0, 0, 0)
-		switch {
-		case errno == unix.EOVERFLOW && size < 1<<20:
+		switch err := req.stat(reply); {
+		case errors.Is(err, unix.EOVERFLOW) && size < 1<<20:
 			continue
-		case errno != 0:
-			return nil, errno
+		case err != nil:
+			return nil, err
 		}
 		return reply, nil
 	}
 }
 
+// stat asks for what is known of one mount (statmount(2)).
+func (r request) stat(reply answer) error {
+	if _, _, errno := unix.Syscall6(unix.SYS_STATMOUNT, uintptr(unsafe.Pointer(&r)), uintptr(unsafe.Pointer(&reply[0])), uintptr(len(reply)), 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 // list returns the unique numbers of all mounts of the caller's namespace, in the
 // order of mounting (listmount(2)).
 func list() ([]uint64, error) {
-	req := request{size: unix.MNT_ID_REQ_SIZE_VER0, mount: allMounts}
-	var found []uint64
-	buffer := make([]uint64, 2048)
+	found, err := request{size: unix.MNT_ID_REQ_SIZE_VER0, mount: allMounts}.list(make([]uint64, 2048))
+	if err != nil {
+		return nil, fmt.Errorf("list mounts: %w", err)
+	}
+	return found, nil
+}
+
+// list asks for the mounts that are on one, or on one of those, as many at a time as the
+// buffer takes (listmount(2)).
+func (r request) list(buffer []uint64) (found []uint64, err error) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_LISTMOUNT, uintptr(unsafe.Pointer(&req)), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_LISTMOUNT, uintptr(unsafe.Pointer(&r)), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)), 0, 0, 0)
 		if errno != 0 {
-			return nil, fmt.Errorf("list mounts: %w", errno)
+			return nil, errno
 		}
 		found = append(found, buffer[:n]...)
 		if int(n) < len(buffer) {
 			return found, nil
 		}
-		req.param = buffer[n-1]
+		r.param = buffer[n-1]
 	}
 }
 
