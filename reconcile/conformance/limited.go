@@ -5,18 +5,31 @@ import (
 	"coppice.dev/reconcile/plan"
 )
 
-// limited is a session whose upper is limited, with as little else as there can be.
+// limited is a session whose upper is limited by an image.
 func (s *suite) limited(size int64) []object.Object {
-	name, layer := s.owner.Name, object.Layer{Path: s.Directory}
+	name := s.owner.Name
+	return s.layered("limited", s.Layout.StoredUpper(name), s.Layout.StoredWork(name),
+		s.at(object.GroupLayer, "store", object.Store{File: s.Layout.StoreImage(name), Path: s.Layout.Store(name), Size: size}))
+}
+
+// counted is a session whose upper is limited by a quota.
+func (s *suite) counted(size int64) []object.Object {
+	name := s.owner.Name
+	return s.layered("counted", s.Layout.LayerUpper(name), s.Layout.LayerWork(name),
+		s.at(object.GroupLayer, "quota", object.Quota{Path: s.Layout.Layer(name), Size: size}))
+}
+
+// layered is a session whose upper lies in what limits it, with as little else as there
+// can be.
+func (s *suite) layered(admitted, upper, work string, limit object.Object) []object.Object {
+	layer := object.Layer{Path: s.Directory}
 	rest := []object.Object{
-		s.at(object.GroupLayer, "store", object.Store{File: s.Layout.StoreImage(name), Path: s.Layout.Store(name), Size: size}),
-		s.at(object.GroupWrite, "upper", object.Upper{Dir: s.Layout.StoredUpper(name), Work: s.Layout.StoredWork(name), Model: layer}),
-		s.at(object.GroupRoot, "namespace", object.Namespace{
-			Type: object.RootOverlay, Layers: []object.Layer{layer}, Upper: s.Layout.StoredUpper(name), Work: s.Layout.StoredWork(name),
-		}),
-		s.at(object.GroupView, "root", object.View{Path: s.Layout.View(name)}),
+		limit,
+		s.at(object.GroupWrite, "upper", object.Upper{Dir: upper, Work: work, Model: layer}),
+		s.at(object.GroupRoot, "namespace", object.Namespace{Type: object.RootOverlay, Layers: []object.Layer{layer}, Upper: upper, Work: work}),
+		s.at(object.GroupView, "root", object.View{Path: s.Layout.View(s.owner.Name)}),
 	}
-	return append([]object.Object{s.at(object.GroupHome, "home", object.Home{Admitted: []byte(`"limited"`), Objects: rest})}, rest...)
+	return append([]object.Object{s.at(object.GroupHome, "home", object.Home{Admitted: []byte(`"` + admitted + `"`), Objects: rest})}, rest...)
 }
 
 // limitedUppers makes a session with a store from any step on, makes the store larger,
@@ -58,20 +71,6 @@ func (s *suite) limitedUppers() {
 		s.sees("gone", larger)
 		s.owners()
 	}
-}
-
-// counted is a session whose upper a quota limits, with as little else as there can be.
-func (s *suite) counted(size int64) []object.Object {
-	name, layer := s.owner.Name, object.Layer{Path: s.Directory}
-	rest := []object.Object{
-		s.at(object.GroupLayer, "quota", object.Quota{Path: s.Layout.Layer(name), Size: size}),
-		s.at(object.GroupWrite, "upper", object.Upper{Dir: s.Layout.LayerUpper(name), Work: s.Layout.LayerWork(name), Model: layer}),
-		s.at(object.GroupRoot, "namespace", object.Namespace{
-			Type: object.RootOverlay, Layers: []object.Layer{layer}, Upper: s.Layout.LayerUpper(name), Work: s.Layout.LayerWork(name),
-		}),
-		s.at(object.GroupView, "root", object.View{Path: s.Layout.View(name)}),
-	}
-	return append([]object.Object{s.at(object.GroupHome, "home", object.Home{Admitted: []byte(`"counted"`), Objects: rest})}, rest...)
 }
 
 // countedUppers makes a session with a quota from any step on, makes it larger and
