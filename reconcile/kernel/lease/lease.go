@@ -89,11 +89,10 @@ var ErrEnding = errors.New("the session is just being made or ended")
 func (b Book) Take(session string, r Record) (Lease, error) {
 	l := b.lease(session, strings.ToLower(rand.Text()[:10]))
 	l.Record = r
-	started, err := StartOf(os.Getpid())
-	if err != nil {
+	var err error
+	if l.Starter, err = keeperOf(os.Getpid()); err != nil {
 		return l, fmt.Errorf("look at who takes the lease: %w", err)
 	}
-	l.Starter = Keeper{PID: os.Getpid(), Started: started}
 	if b.Tasks != nil {
 		l.Tasks = b.Tasks(session)
 	}
@@ -140,14 +139,13 @@ func (b Book) Begin(l Lease, keeper int) error {
 	if l.File == "" {
 		return nil
 	}
-	started, err := StartOf(keeper)
-	if errors.Is(err, fs.ErrNotExist) {
+	var err error
+	if l.Keeper, err = keeperOf(keeper); errors.Is(err, fs.ErrNotExist) {
 		return nil // it has ended already
 	}
 	if err != nil {
 		return fmt.Errorf("look at keeper: %w", err)
 	}
-	l.Keeper = Keeper{PID: keeper, Started: started}
 	// A keeper that has ended has removed the file, which must not come back.
 	if _, err := os.Stat(l.File); errors.Is(err, fs.ErrNotExist) {
 		return nil

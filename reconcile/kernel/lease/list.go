@@ -147,13 +147,19 @@ func (b Book) look(l *Lease) (bool, error) {
 	return false, remove(l.File)
 }
 
+// keeperOf returns the process that has a number now.
+func keeperOf(pid int) (Keeper, error) {
+	started, err := StartOf(pid)
+	return Keeper{PID: pid, Started: started}, err
+}
+
 // runs reports whether the keeper is there.
 func (k Keeper) runs() bool {
 	if k.PID <= 0 {
 		return false
 	}
-	started, err := StartOf(k.PID)
-	return err == nil && started == k.Started
+	now, err := keeperOf(k.PID)
+	return err == nil && now == k
 }
 
 // StartOf returns when a process was started, field 22 of proc_pid_stat(5). One
