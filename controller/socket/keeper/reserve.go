@@ -39,8 +39,9 @@ type waiting struct {
 
 // Start is Start, by the keeper that waits if there is one.
 func (r *Reserve) Start(conn, namespace *os.File, order Order) (*os.Process, error) {
-	defer func() { go r.prepare(keepersOf(order)) }()
-	if w := r.take(keepersOf(order)); w != nil {
+	folder := keepersOf(order)
+	defer func() { go r.prepare(folder) }()
+	if w := r.take(folder); w != nil {
 		err := w.hand(conn, namespace, order)
 		if err == nil {
 			return w.process, nil

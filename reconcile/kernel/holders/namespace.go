@@ -1,7 +1,6 @@
 package holders
 
 import (
-	"strconv"
 	"sync"
 	"time"
 
@@ -102,6 +101,6 @@ func (c *census) in(inode uint64) []int {
 // namespaceOf returns the number of a process's mount namespace.
 func namespaceOf(pid int) (uint64, bool) {
 	var st unix.Stat_t
-	err := unix.Stat("/proc/"+strconv.Itoa(pid)+"/ns/mnt", &st)
+	err := unix.Stat(procPath(pid, "ns/mnt"), &st)
 	return st.Ino, err == nil
 }
