@@ -245,8 +245,9 @@ func describe(step status.Step) string {
 	return step.Operation + " " + step.Address
 }
 
-// remove removes the status of an object that is no more.
-func (r *report) remove() {
+// remove removes the status of an object that is no more. It reports whether that
+// worked.
+func (r *report) remove() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stopDoing()
@@ -254,8 +255,10 @@ func (r *report) remove() {
 		r.later.Stop()
 		r.later = nil
 	}
-	r.removed = true
-	r.outage.note(r.log, r.file.Kind+"/"+r.file.Metadata.Name, r.writer.Remove(r.file.Kind, r.file.Metadata.Name))
+	err := r.writer.Remove(r.file.Kind, r.file.Metadata.Name)
+	r.removed = err == nil
+	r.outage.note(r.log, r.file.Kind+"/"+r.file.Metadata.Name, err)
+	return r.removed
 }
 
 // now returns the status as it is.
@@ -329,9 +332,12 @@ func (r *reports) known(k key) bool {
 	return there
 }
 
-// drop removes the report of a key, and its file.
+// drop removes the report of a key, and its file. Where the file stays, so does the
+// report: the next resync looks at its key, and drops it again.
 func (r *reports) drop(k key) {
-	r.of(k).remove()
+	if !r.of(k).remove() {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.all, k)

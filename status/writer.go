@@ -223,10 +223,21 @@ func write(path string, text []byte) error {
 	return err
 }
 
+// removeIfThere asks whether there is a file when it cannot be removed: a read-only
+// file system says that of itself before it looks for the file.
 func removeIfThere(path string) error {
 	err := os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a file is in the folder's place
+	if err == nil || absent(err) {
+		return nil
+	}
+	if _, found := os.Lstat(path); absent(found) {
 		return nil
 	}
 	return err
+}
+
+// absent reports whether the error says that there is no such file, be it for a file
+// in its folder's place.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
