@@ -88,7 +88,7 @@ func (p *place) start(ctx context.Context) error {
 }
 
 func (p *place) stop() {
-	if p.daemon == nil {
+	if p.daemon == nil || p.daemon.Process == nil {
 		return
 	}
 	_ = p.daemon.Process.Signal(syscall.SIGTERM) // it may have ended

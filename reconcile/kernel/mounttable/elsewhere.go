@@ -46,6 +46,10 @@ func SpaceOf(file *os.File) (*Space, error) {
 	return s, nil
 }
 
+// Younger reports whether the kernel takes it for a namespace that was made after the
+// other: such a one may be bound below the other's mounts.
+func (s *Space) Younger(than *Space) bool { return s.id > than.id }
+
 // Numbers returns the unique numbers of its mounts. The error is unix.ENOENT if it is
 // gone, or if the kernel cannot tell since there is nothing but its root.
 func (s *Space) Numbers() ([]uint64, error) {

@@ -4,45 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/fault"
 	"coppice.dev/reconcile/kernel/enter"
+	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/object"
 )
 
 // build makes a session's namespace and pins it.
-//
-// The kernel orders namespaces by numbers that it hands out to each CPU in
-// batches, and refuses to bind a namespace below a mount of one that seems
-// younger. From a host's own namespace that never happens; from inside a nested
-// one (a container, a test that isolates itself) it depends on the CPU, so a
-// refused pin is tried once more from each.
 func (r *Room) build(session string, spec object.Namespace, contents []object.Object) error {
-	err := r.buildOn(-1, session, spec, contents)
-	for cpu := 0; cpu < runtime.NumCPU() && errors.Is(err, errPinRefused); cpu++ {
-		err = r.buildOn(cpu, session, spec, contents)
-	}
-	if errors.Is(err, errPinRefused) {
-		return &fault.Fault{
-			Reason: fault.KernelTooOld, Doing: "pin the session's mount namespace", Err: err,
-			Hint: "run coppiced in the host's own mount namespace, not in a nested one",
-		}
-	}
-	return err
-}
-
-var errPinRefused = errors.New("the kernel refused the pin")
-
-// buildOn does it on one CPU, or on any if cpu is negative.
-func (r *Room) buildOn(cpu int, session string, spec object.Namespace, contents []object.Object) error {
 	seed, err := r.seedNamespace()
 	if err != nil {
 		return err
 	}
-	namespace, err := assemble(seed, cpu, func() (p parts, err error) {
+	namespace, err := assemble(seed, r.own, func() (p parts, err error) {
 		if p.top, err = rootMount(spec, r.label(session, spec), r.layout.Scratch()); err == nil {
 			p.mounts, err = r.makeAll(session, contents)
 		}
@@ -52,13 +29,20 @@ func (r *Room) buildOn(cpu int, session string, spec object.Namespace, contents 
 		return err
 	}
 	defer namespace.Close()
-	path := r.layout.Pin(session, object.PrintOf(spec), newInstance())
-	if err := publish(namespace, path); errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("%w: %w", errPinRefused, err)
-	} else if err != nil {
-		return err
+	err = publish(namespace, r.layout.Pin(session, object.PrintOf(spec), newInstance()))
+	if errors.Is(err, unix.EINVAL) {
+		return nested(err)
 	}
-	return nil
+	return err
+}
+
+// nested is the fault of a namespace that cannot be pinned, since it seems older than
+// the daemon's own.
+func nested(err error) error {
+	return &fault.Fault{
+		Reason: fault.KernelTooOld, Doing: "pin the session's mount namespace", Err: err,
+		Hint: "run coppiced in the host's own mount namespace, not in a nested one",
+	}
 }
 
 // makeAll makes the mounts that belong inside, detached.
@@ -95,7 +79,7 @@ func (p parts) close() {
 // assemble makes a namespace from the seed, and then what it is assembled of, in the
 // namespace of the caller: the kernel tells from outside of the mounts of a namespace only
 // if they are younger than it.
-func assemble(seed *os.File, cpu int, build func() (parts, error)) (*os.File, error) {
+func assemble(seed *os.File, than *mounttable.Space, build func() (parts, error)) (*os.File, error) {
 	var p parts
 	defer func() { p.close() }()
 	empty, made, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -104,7 +88,7 @@ func assemble(seed *os.File, cpu int, build func() (parts, error)) (*os.File, er
 	go func() {
 		defer close(done)
 		failed = enter.Alone(func(t enter.Thread) error {
-			if err := leave(seed, cpu); err != nil {
+			if err := leave(t, seed, than); err != nil {
 				return err
 			}
 			close(empty)
@@ -129,25 +113,6 @@ func assemble(seed *os.File, cpu int, build func() (parts, error)) (*os.File, er
 		return nil, fmt.Errorf("build mount namespace: %w", failed)
 	}
 	return namespace, nil
-}
-
-// leave has the thread leave for a new namespace, made from the seed, on one CPU, or on
-// any if cpu is negative.
-func leave(seed *os.File, cpu int) error {
-	if cpu >= 0 {
-		var set unix.CPUSet
-		set.Set(cpu)
-		if err := unix.SchedSetaffinity(0, &set); err != nil {
-			return fmt.Errorf("bind thread to CPU %d: %w", cpu, err)
-		}
-	}
-	if err := unix.Setns(int(seed.Fd()), unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("enter the seed namespace: %w", err)
-	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("unshare mount namespace: %w", err)
-	}
-	return nil
 }
 
 // assemble puts the parts into their places in the thread's namespace.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coppice.dev/reconcile/kernel/enter"
+	"coppice.dev/reconcile/kernel/mounttable"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/reconcile/object"
 )
@@ -19,6 +20,7 @@ import (
 type Room struct {
 	layout     layout.Layout
 	controller string
+	own        *mounttable.Space // the daemon's own namespace; nil if the kernel knows no numbers
 
 	mu   sync.Mutex
 	seed *os.File // the namespace that others are made from; nil until needed
@@ -26,7 +28,11 @@ type Room struct {
 
 // New prepares the folders of pins and views. It changes nothing that is there.
 func New(l layout.Layout, controller string) (*Room, error) {
-	r := &Room{layout: l, controller: controller}
+	own, err := ownSpace()
+	if err != nil {
+		return nil, err
+	}
+	r := &Room{layout: l, controller: controller, own: own}
 	for _, folder := range []string{l.Pins(), l.Views()} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, fmt.Errorf("prepare run-time folder: %w", err)
