@@ -152,7 +152,7 @@ func (j *copying) call(ctx context.Context, session string, in, out *os.File, ar
 		}
 	}
 	request := wire.Exec{Args: args, User: j.user, Folder: "/"}
-	exited, err := j.attach(ctx, session, request, attach.Options{Std: std, Ways: attach.Decide(attach.Terminals(std), attach.Never, false)})
+	exited, err := j.attach(ctx, session, request, attach.Options{Std: std, Ways: attach.Decide(attach.Kinds(std), attach.Never, false)})
 	failed, is := errors.AsType[*attach.FailedError](err)
 	switch {
 	case is && failed.Failed.NotFound:

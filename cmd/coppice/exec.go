@@ -17,7 +17,9 @@ and who as root, says the session's chroot; only root of the host may be anybody
 Files and pipes are handed on as they are. If both standard input and output are
 terminals the command has one of its own: Ctrl-C, Ctrl-Z and the window's size
 are for what runs inside. Otherwise what is typed is not passed on, unless -i is
-given, so that a pager behind a pipe has the keyboard for itself.
+given, so that a pager behind a pipe has the keyboard for itself. In a service of
+systemd, what is printed for the journal goes through a pipe, and is noted down
+as the service's.
 
 The signals TERM, HUP, INT, QUIT, USR1 and USR2 are passed on. A command whose
 coppice is gone is sent HUP, and is killed a little later.

@@ -57,7 +57,7 @@ func (c *cli) inside(ctx context.Context, session string, o insideOptions, args 
 	}
 	roam()
 	std := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	ways := attach.Decide(attach.Terminals(std), want, o.input)
+	ways := attach.Decide(attach.Kinds(std), want, o.input)
 	if o.heard == nil {
 		o.heard = func(unix.Signal) {}
 	}

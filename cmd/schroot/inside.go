@@ -26,7 +26,7 @@ const noFolder = "The directory does not exist inside the chroot.  Use the --dir
 // is the command's exit code, or why there is none.
 func (f *front) inside(ctx context.Context, s selected) error {
 	std := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	ways := attach.Decide(attach.Terminals(std), attach.Auto, true)
+	ways := attach.Decide(attach.Kinds(std), attach.Auto, true)
 	request, err := f.request(s, ways)
 	if err != nil {
 		return err

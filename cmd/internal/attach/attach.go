@@ -1,7 +1,8 @@
 // Package attach joins the caller's standard files, terminal and signals with a
 // command that runs inside a session, for as long as it runs.
 //
-// Files and pipes are handed on as they are. For a terminal, the command has one
+// Files and pipes are handed on as they are; but for the journal's streams, which are
+// written here, in the caller's name. For a terminal, the command has one
 // of the session's own; its other end comes here, and what is typed and shown is
 // copied between it and the caller's, which is in raw mode meanwhile: Ctrl-C and
 // Ctrl-Z are read by the terminal inside. However this ends, the caller's terminal

@@ -176,25 +176,32 @@ func ends(t *testing.T, done <-chan result, code int) {
 }
 
 func TestDecide(t *testing.T) {
-	all, none := [3]bool{true, true, true}, [3]bool{}
+	plain, ttys, journal := [3]Kind{}, [3]Kind{TTY, TTY, TTY}, [3]Kind{Plain, Journal, Journal}
 	for _, row := range []struct {
-		terminals [3]bool
-		want      Want
-		input     bool
-		ways      Ways
+		kinds [3]Kind
+		want  Want
+		input bool
+		ways  Ways
 	}{
-		{none, Auto, false, Ways{Direct, Direct, Direct}},
-		{all, Auto, false, Ways{Terminal, Terminal, Terminal}},
-		{[3]bool{true, true, false}, Auto, false, Ways{Terminal, Terminal, Direct}},
-		{[3]bool{true, false, true}, Auto, false, Ways{Nothing, Direct, Copied}},
-		{[3]bool{true, false, true}, Auto, true, Ways{Copied, Direct, Copied}},
-		{[3]bool{false, true, true}, Auto, true, Ways{Direct, Copied, Copied}},
-		{all, Never, false, Ways{Nothing, Copied, Copied}},
-		{none, Always, false, Ways{Terminal, Terminal, Direct}},
-		{[3]bool{false, true, true}, Always, false, Ways{Terminal, Terminal, Terminal}},
+		{plain, Auto, false, Ways{Direct, Direct, Direct}},
+		{ttys, Auto, false, Ways{Terminal, Terminal, Terminal}},
+		{[3]Kind{TTY, TTY, Plain}, Auto, false, Ways{Terminal, Terminal, Direct}},
+		{[3]Kind{TTY, Plain, TTY}, Auto, false, Ways{Nothing, Direct, Copied}},
+		{[3]Kind{TTY, Plain, TTY}, Auto, true, Ways{Copied, Direct, Copied}},
+		{[3]Kind{Plain, TTY, TTY}, Auto, true, Ways{Direct, Copied, Copied}},
+		{ttys, Never, false, Ways{Nothing, Copied, Copied}},
+		{plain, Always, false, Ways{Terminal, Terminal, Direct}},
+		{[3]Kind{Plain, TTY, TTY}, Always, false, Ways{Terminal, Terminal, Terminal}},
+		{journal, Auto, false, Ways{Direct, Copied, Copied}},
+		{journal, Never, true, Ways{Direct, Copied, Copied}},
+		{journal, Always, false, Ways{Terminal, Terminal, Copied}},
+		{[3]Kind{TTY, TTY, Journal}, Auto, false, Ways{Terminal, Terminal, Copied}},
+		{[3]Kind{Plain, Plain, Journal}, Auto, false, Ways{Direct, Direct, Copied}},
+		{[3]Kind{TTY, Journal, TTY}, Auto, false, Ways{Nothing, Copied, Copied}},
+		{[3]Kind{Journal, Plain, Plain}, Auto, true, Ways{Direct, Direct, Direct}},
 	} {
-		if got := Decide(row.terminals, row.want, row.input); got != row.ways {
-			t.Errorf("%v, %v, %v: %v, want %v", row.terminals, row.want, row.input, got, row.ways)
+		if got := Decide(row.kinds, row.want, row.input); got != row.ways {
+			t.Errorf("%v, %v, %v: %v, want %v", row.kinds, row.want, row.input, got, row.ways)
 		}
 	}
 }
@@ -224,7 +231,7 @@ func TestFilesAreHandedOn(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	p := sit(t, 33, 99)
 	before := p.modes()
-	ways := Decide(Terminals(p.std()), Auto, false)
+	ways := Decide(Kinds(p.std()), Auto, false)
 	conn := command(t, ways, Size(p.std()), "stty size; read x; echo got $x; while [ \"$(stty size)\" = '33 99' ]; do sleep 0.02; done; stty size; cat; exit 7")
 	done := run(conn, Options{Std: p.std(), Ways: ways})
 	p.sees("33 99")
@@ -281,7 +288,7 @@ func TestOutputAndErrorsStayInOrder(t *testing.T) {
 
 func TestWhatIsTypedReachesAPipe(t *testing.T) {
 	p := sit(t, 24, 80)
-	ways := Decide(Terminals(p.std()), Never, true)
+	ways := Decide(Kinds(p.std()), Never, true)
 	done := run(command(t, ways, nil, "echo ready; read x; echo got $x; cat; exit 4"), Options{Std: p.std(), Ways: ways})
 	p.sees("ready")
 	p.types("hello\r")
