@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/cmd/coppice/internal/early"
 	"coppice.dev/cmd/internal/attach"
+	"coppice.dev/cmd/internal/client"
 	"coppice.dev/controller/socket/wire"
 	"coppice.dev/spec"
 	"coppice.dev/status"
@@ -19,33 +19,28 @@ import (
 
 // insideOptions are the flags of what runs a command inside a session.
 type insideOptions struct {
-	input, terminal, noTerminal bool
-	user, folder, shell         string
-	preserve                    bool
+	early.Options
 	// heard is told of signals that are passed on.
 	heard func(unix.Signal)
 }
 
 func (o *insideOptions) register(flags *pflag.FlagSet) {
-	flags.BoolVarP(&o.input, "interactive", "i", false, "pass on what is typed also where the command has no terminal")
-	flags.BoolVarP(&o.terminal, "tty", "t", false, "give the command a terminal, even if this is none")
-	flags.BoolVarP(&o.noTerminal, "no-tty", "T", false, "give it none, even if this is one")
-	flags.StringVarP(&o.user, "user", "u", "", "who to be inside, by name (default yourself, or the session's user)")
-	flags.StringVarP(&o.folder, "directory", "d", "", "the folder to run it in, which must be there (default the same as here, else the home, else /)")
-	flags.BoolVarP(&o.preserve, "preserve-env", "p", false, "keep the environment, but for what the chroot filters")
+	for _, f := range o.Flags() {
+		if f.Bool != nil {
+			flags.BoolVarP(f.Bool, f.Name, f.Short, false, f.Usage)
+		} else {
+			flags.StringVarP(f.Text, f.Name, f.Short, "", f.Usage)
+		}
+	}
 }
 
 // want says whether the command is to have a terminal.
 func (o *insideOptions) want() (attach.Want, error) {
-	switch {
-	case o.terminal && o.noTerminal:
+	want, ok := o.Want()
+	if !ok {
 		return 0, usagef("--tty and --no-tty exclude each other")
-	case o.terminal:
-		return attach.Always, nil
-	case o.noTerminal:
-		return attach.Never, nil
 	}
-	return attach.Auto, nil
+	return want, nil
 }
 
 // inside runs a command in a session with the caller's own files, and ends as it
@@ -55,18 +50,11 @@ func (c *cli) inside(ctx context.Context, session string, o insideOptions, args 
 	if err != nil {
 		return err
 	}
-	roam()
-	std := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	ways := attach.Decide(attach.Kinds(std), want, o.input)
-	if o.heard == nil {
-		o.heard = func(unix.Signal) {}
+	ran := early.Ran()
+	if ran == nil {
+		ran = c.join(ctx, session, o, want, args)
 	}
-	passed := false
-	exited, err := c.attach(ctx, session, o.request(args, ways), attach.Options{
-		Std: std, Ways: ways,
-		Heard: func(s unix.Signal) { passed = true; o.heard(s) },
-		Note:  func(text string) { fmt.Fprintln(c.errOut, "coppice: note: "+text) },
-	})
+	exited, passed, err := ran.Exited, ran.Passed, client.Refusal(ran.Err)
 	ref := reference{nounOf(spec.KindSession), session}
 	failed, _ := errors.AsType[*attach.FailedError](err)
 	switch {
@@ -91,6 +79,21 @@ func (c *cli) inside(ctx context.Context, session string, o insideOptions, args 
 	return nil
 }
 
+// join asks for a command with the caller's own files, and stays with it until it ends.
+func (c *cli) join(ctx context.Context, session string, o insideOptions, want attach.Want, args []string) *early.Result {
+	roam()
+	std, ran := early.Std(), new(early.Result)
+	ways := attach.Decide(attach.Kinds(std), want, o.Input)
+	heard := func(s unix.Signal) {
+		ran.Passed = true
+		if o.heard != nil {
+			o.heard(s)
+		}
+	}
+	ran.Exited, ran.Err = c.attach(ctx, session, o.Request(args, ways), attach.Options{Std: std, Ways: ways, Heard: heard, Note: early.Note})
+	return ran
+}
+
 // roam lets the main goroutine run on any thread, which whoever waits for others does
 // sooner. Package enter keeps it on one, for commands that enter namespaces.
 func roam() { runtime.UnlockOSThread() }
@@ -101,30 +104,7 @@ func (c *cli) attach(ctx context.Context, session string, request wire.Exec, o a
 	if err != nil {
 		return nil, err
 	}
-	exited, err := attach.Run(conn, o)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = attach.ErrLost
-	}
-	return exited, err
-}
-
-// request is what is asked for. The environment is only sent where it is to be
-// kept; but for TERM, which is about this terminal.
-func (o *insideOptions) request(args []string, ways attach.Ways) wire.Exec {
-	e := wire.Exec{
-		Args: args, User: o.user, Folder: o.folder, Shell: o.shell, Preserve: o.preserve,
-		TTY: ways.Numbers(attach.Terminal), Size: attach.Size([3]*os.File{os.Stdin, os.Stdout, os.Stderr}),
-	}
-	e.Terminal = len(e.TTY) > 0
-	if o.preserve {
-		e.Env = os.Environ()
-	} else if term := os.Getenv("TERM"); term != "" {
-		e.Env = []string{"TERM=" + term}
-	}
-	if here, err := os.Getwd(); err == nil && o.folder == "" {
-		e.Here = here
-	}
-	return e
+	return attach.Run(conn, o)
 }
 
 // notRun marks an error as one of coppice's own, not of the command.

@@ -6,14 +6,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
+	"coppice.dev/cmd/coppice/internal/early"
 	"coppice.dev/reconcile/fault"
 )
 
@@ -31,15 +29,13 @@ const (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	c := &cli{in: os.Stdin, out: os.Stdout, errOut: os.Stderr}
 	root := newRoot(c)
 	root.SetArgs(args)
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.errOut)
-	return c.exitCode(root.ExecuteContext(ctx))
+	return c.exitCode(root.ExecuteContext(early.Signals()))
 }
 
 // codeError ends coppice with a code of its own; without a cause nothing more

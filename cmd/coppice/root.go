@@ -1,23 +1,19 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"coppice.dev/cmd/coppice/internal/early"
 	"coppice.dev/cmd/internal/terminal"
 	"coppice.dev/cmd/internal/version"
 	"coppice.dev/manifests"
 	"coppice.dev/reconcile/layout"
 	"coppice.dev/spec"
 )
-
-// defaultRunDir is where the controller of the machine keeps its statuses.
-const defaultRunDir = "/run/coppice"
 
 // cli is what the commands share.
 type cli struct {
@@ -73,8 +69,8 @@ by hand; it is the same thing.`,
 	}
 	root.SetVersionTemplate("coppice {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
-	root.PersistentFlags().StringVar(&c.runDir, "run-dir", cmp.Or(os.Getenv("COPPICE_RUN_DIR"), defaultRunDir),
-		"the controller's run-time folder; or COPPICE_RUN_DIR")
+	root.PersistentFlags().StringVar(&c.runDir, early.RunDirFlag, early.RunDir(),
+		"the controller's run-time folder; or "+early.RunDirVariable)
 	root.PersistentFlags().Var(&c.colours, "color", "colours: "+strings.Join(terminal.Words, ", ")+"; auto is on a terminal, unless NO_COLOR is set")
 	_ = root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(terminal.Words, cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(

@@ -39,7 +39,7 @@ Where there is both, the session is meant; chroot/NAME is always the chroot.`,
 		},
 	}
 	o.register(cmd.Flags())
-	cmd.Flags().StringVarP(&o.shell, "shell", "s", "", "the shell to use instead of the user's")
+	cmd.Flags().StringVarP(&o.Shell, "shell", "s", "", "the shell to use instead of the user's")
 	c.quietFlag(cmd)
 	return cmd
 }

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // ErrLost says that the connection ended without a word of how the command did.
@@ -29,7 +29,7 @@ var ErrLost = errors.New("the connection to the command was lost")
 var ErrHangup = errors.New("the terminal is gone")
 
 // FailedError says why there is no command.
-type FailedError struct{ Failed wire.Failed }
+type FailedError struct{ Failed frame.Failed }
 
 // Error implements error.
 func (e *FailedError) Error() string { return e.Failed.Message }
@@ -44,13 +44,13 @@ type Options struct {
 	// Note is told what the person at the terminal is to know, if it is set.
 	Note func(string)
 	// Started is told that the command runs, if it is set.
-	Started func(wire.Started)
+	Started func(frame.Started)
 }
 
 // attachment is a caller joined with a command.
 type attachment struct {
 	Options
-	conn    *wire.Conn
+	conn    *frame.Conn
 	display *display // the caller's terminal; nil if the command has none
 	flows   []flow
 	hangup  chan struct{} // there is nobody to type, or to read
@@ -59,14 +59,14 @@ type attachment struct {
 
 // received is a frame with what rides on it.
 type received struct {
-	frame wire.Frame
+	frame frame.Frame
 	files []*os.File
 	err   error
 }
 
 // Run joins until the command ends, closes the connection, and says how it
 // ended. The errors are *FailedError, ErrLost, ErrHangup and those of the files.
-func Run(conn *wire.Conn, o Options) (*wire.Exited, error) {
+func Run(conn *frame.Conn, o Options) (*frame.Exited, error) {
 	a := &attachment{Options: o, conn: conn, hangup: make(chan struct{}, len(o.Std)+1)}
 	signals, forget := listen()
 	defer forget()
@@ -94,7 +94,7 @@ func Run(conn *wire.Conn, o Options) (*wire.Exited, error) {
 }
 
 // receive passes on what comes, to the last of it.
-func receive(conn *wire.Conn, frames chan<- received, done <-chan struct{}) {
+func receive(conn *frame.Conn, frames chan<- received, done <-chan struct{}) {
 	for {
 		frame, files, err := conn.Receive()
 		select {
@@ -112,9 +112,9 @@ func receive(conn *wire.Conn, frames chan<- received, done <-chan struct{}) {
 }
 
 // take does what a frame says.
-func (a *attachment) take(r received) (*wire.Exited, error) {
+func (a *attachment) take(r received) (*frame.Exited, error) {
 	switch f := r.frame; {
-	case errors.Is(r.err, io.EOF), errors.Is(r.err, unix.ECONNRESET):
+	case errors.Is(r.err, io.EOF), errors.Is(r.err, io.ErrUnexpectedEOF), errors.Is(r.err, unix.ECONNRESET):
 		return nil, ErrLost
 	case r.err != nil:
 		return nil, r.err

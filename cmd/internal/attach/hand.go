@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // hand sends the standard files, and makes pipes for those that are copied.
@@ -42,7 +42,7 @@ func (a *attachment) hand() error {
 		}
 		numbers, riding = append(numbers, i), append(riding, file)
 	}
-	if err := a.conn.Send(wire.Frame{Files: numbers}, riding...); err != nil {
+	if err := a.conn.Send(frame.Frame{Files: numbers}, riding...); err != nil {
 		return fmt.Errorf("hand on the standard files: %w", err)
 	}
 	return nil

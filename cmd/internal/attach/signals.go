@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // passed are the signals that the command hears of.
@@ -65,5 +65,5 @@ func (a *attachment) hear(s os.Signal) {
 // send passes a signal on. If it cannot be, the connection is gone, which is
 // found out by receiving.
 func (a *attachment) send(s unix.Signal) {
-	_ = a.conn.Send(wire.Frame{Signal: &wire.Signal{Number: int(s)}})
+	_ = a.conn.Send(frame.Frame{Signal: &frame.Signal{Number: int(s)}})
 }

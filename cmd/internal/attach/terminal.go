@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"coppice.dev/controller/socket/wire"
+	"coppice.dev/controller/socket/wire/frame"
 )
 
 // display is the caller's terminal, joined with the master side of the command's.
@@ -73,11 +73,11 @@ func (d *display) close() {
 
 // Size returns the size of the first of the files that is a terminal, nil if
 // none is, or if it has no size.
-func Size(std [3]*os.File) *wire.Size {
+func Size(std [3]*os.File) *frame.Size {
 	for _, file := range std {
 		columns, rows, err := term.GetSize(int(file.Fd()))
 		if err == nil && columns > 0 && rows > 0 {
-			return &wire.Size{Rows: uint16(rows), Columns: uint16(columns)}
+			return &frame.Size{Rows: uint16(rows), Columns: uint16(columns)}
 		}
 	}
 	return nil

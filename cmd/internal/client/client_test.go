@@ -225,7 +225,7 @@ func TestWrongAnswers(t *testing.T) {
 		"half a head":      "HTTP/1.1 101 Switching",
 		"no HTTP":          "hello\r\n\r\n",
 		"another protocol": "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n",
-		"no end":           "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", longestHead) + "\r\n\r\n",
+		"no end":           "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n",
 	} {
 		c := standIn(t, t.TempDir(), upgraded(t, head, func(*net.UnixConn) {}))
 		if conn, err := c.Exec(t.Context(), "a", wire.Exec{}); err == nil {

@@ -2,8 +2,22 @@ package wire
 
 import "coppice.dev/controller/socket/wire/frame"
 
-// What is said after the upgrade is package frame's.
+// What a command is asked for with is package frame's.
+const (
+	// Version is the first part of every path.
+	Version = frame.Version
+	// SocketName is the socket's file below the run-time folder.
+	SocketName = frame.SocketName
+	// Upgrade is the protocol of a connection after an exec request.
+	Upgrade = frame.Upgrade
+	// MaxBody is the most bytes that a request's body may have.
+	MaxBody = frame.MaxBody
+)
+
+// And so is what is said after the upgrade.
 type (
+	// Exec asks for a command to be run inside a session.
+	Exec = frame.Exec
 	// Frame is what either side says after the upgrade.
 	Frame = frame.Frame
 	// Size is a terminal's, in characters.

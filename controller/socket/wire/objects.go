@@ -7,18 +7,7 @@ import (
 	"coppice.dev/status"
 )
 
-// Version is the first part of every path.
-const Version = "/v1alpha1"
-
-// SocketName is the socket's file below the run-time folder.
-const SocketName = "coppiced.sock"
-
-// MaxBody is the most bytes that a request's body may have. An exec request
-// holds a command line and an environment, of which Linux allows 2 MiB and more
-// (execve(2)); nobody's are that long.
-const MaxBody = 1 << 20
-
-// MaxPlan is the same for what asks for a plan: all manifests of a host.
+// MaxPlan is the same as MaxBody for what asks for a plan: all manifests of a host.
 const MaxPlan = 64 << 20
 
 // List is several objects.

@@ -1,10 +1,10 @@
 // Package frame is what a client and the keeper of its command say to each other
-// on an upgraded connection: frames, and the open files that ride on them. In which
-// order stands in package wire.
+// on an upgraded connection: frames, and the open files that ride on them; and what the
+// client asks the daemon before. In which order stands in package wire.
 //
-// It is all of the protocol that a keeper knows. A keeper begins before most other
-// packages of the program are initialized (see package keeper), so nothing large may
-// be imported here, and package net is.
+// It is all of the protocol that a keeper knows, and a client that begins early. Both
+// begin before most other packages of the program are initialized (see packages keeper
+// and early), so nothing large may be imported here, and package net is.
 package frame
 
 // Size is a terminal's, in characters.

@@ -1,7 +1,18 @@
-package wire
+package frame
 
-// Upgrade is the protocol of a connection after an exec request.
-const Upgrade = "coppice-exec"
+// Where and how a command is asked for.
+const (
+	// Version is the first part of every path.
+	Version = "/v1alpha1"
+	// SocketName is the socket's file below the run-time folder.
+	SocketName = "coppiced.sock"
+	// Upgrade is the protocol of a connection after an exec request.
+	Upgrade = "coppice-exec"
+	// MaxBody is the most bytes that a request's body may have. An exec request
+	// holds a command line and an environment, of which Linux allows 2 MiB and more
+	// (execve(2)); nobody's are that long.
+	MaxBody = 1 << 20
+)
 
 // Exec asks for a command to be run inside a session.
 type Exec struct {
