@@ -14,11 +14,12 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, words := range []string{
 		"exec s -- ls -l", "exec s ls", "exec -iT -u games --directory /d s", "exec -pugames s -t", "exec s a -- -- b", "exec --user -- s",
-		"--run-dir /r exec s", "--run-dir exec exec s", "--run-dir=/r exec --run-dir=/q s", "exec s -u", "exec -t=false s", "exec s -", "exec s ---",
+		"--run-dir /r exec s", "--run-dir=/r exec --run-dir=/q s", "exec s -u", "exec -t=false s", "exec s -", "exec s ---",
 		"exec s --=a", "-- exec s", "exec s exec", "exec  s", "exec -u  s",
 	} {
 		f.Add(words)
 	}
+	f.Add(strings.Join([]string{"--run-dir", "exec", "exec", "s"}, " "))
 	f.Fuzz(func(t *testing.T, text string) {
 		words := strings.Split(text, " ")
 		got, ok := parse(words)
