@@ -50,7 +50,7 @@ func TestRequest(t *testing.T) {
 func TestUpgraded(t *testing.T) {
 	for head, want := range map[string]string{
 		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: coppice-exec\r\n\r\n": frame.Upgrade,
-		"HTTP/1.1 101\r\nupgrade:other \r\n\r\n":                                                 "other",
+		"HTTP/1.1 101\r\nupgrade:other \r\n\r\n":                                                   "other",
 		"HTTP/1.1 403 Forbidden\r\nUpgrade: coppice-exec\r\n\r\n":                                  "none",
 		"HTTP/1.1 101 x\r\n\r\n":                                                                   "",
 	} {
