@@ -115,7 +115,7 @@ func TestFaultStatusFolder(t *testing.T) {
 		"file":      {"until mv -T run/status aside && (set -C; echo > run/status) 2>/dev/null; do rm -rf aside; done", "rm run/status"},
 		"read-only": {"mount -t tmpfs none run/status; mount -o remount,ro run/status", "umount run/status"},
 		// The folder of the kind is there already: removing what is not there fails too.
-		"empty": {"mount -t tmpfs none run/status; mkdir run/status/session; mount -o remount,ro run/status", "umount run/status"},
+		"empty": {"mount -t tmpfs none run/status; mkdir -p run/status/session; mount -o remount,ro run/status", "umount run/status"},
 		"kind":  {"mv run/status/session aside; echo > run/status/session", "rm run/status/session"},
 	} {
 		t.Run(name, func(t *testing.T) {
