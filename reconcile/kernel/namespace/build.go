@@ -87,14 +87,13 @@ func assemble(seed *os.File, than *mounttable.Space, build func() (parts, error)
 	var err, failed error
 	go func() {
 		defer close(done)
-		failed = enter.Alone(func(t enter.Thread) error {
-			if err := leave(t, seed, than); err != nil {
-				return err
+		failed = enter.Alone(func(t enter.Thread) (failed error) {
+			if namespace, failed = leave(t, seed, than); failed != nil {
+				return failed
 			}
 			close(empty)
-			var failed error
 			if <-made; err == nil { // or there is nothing to assemble it of
-				namespace, failed = p.assemble(t)
+				failed = p.assemble()
 			}
 			return failed
 		})
@@ -106,35 +105,38 @@ func assemble(seed *os.File, than *mounttable.Space, build func() (parts, error)
 		<-done
 	case <-done:
 	}
+	if err == nil && failed != nil {
+		err = fmt.Errorf("build mount namespace: %w", failed)
+	}
+	if err != nil && namespace != nil {
+		namespace.Close()
+	}
 	if err != nil {
 		return nil, err
-	}
-	if failed != nil {
-		return nil, fmt.Errorf("build mount namespace: %w", failed)
 	}
 	return namespace, nil
 }
 
 // assemble puts the parts into their places in the thread's namespace.
-func (p parts) assemble(t enter.Thread) (*os.File, error) {
+func (p parts) assemble() error {
 	if err := unix.MoveMount(p.top, "", unix.AT_FDCWD, "/root", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return nil, fmt.Errorf("attach the root mount: %w", err)
+		return fmt.Errorf("attach the root mount: %w", err)
 	}
 	if err := unix.Chdir("/root"); err != nil {
-		return nil, err
+		return err
 	}
 	if err := becomeRoot(); err != nil {
-		return nil, err
+		return err
 	}
 	inside, err := openRoot()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer inside.close()
 	for _, m := range p.mounts {
 		if err := m.attach(inside); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return t.Open("ns/mnt")
+	return nil
 }

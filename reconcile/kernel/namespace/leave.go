@@ -12,77 +12,56 @@ import (
 )
 
 // leave has the thread leave for a new namespace, made from the seed, that can be
-// pinned: one that seems younger than the daemon's own.
+// pinned, and returns it: one that seems younger than the daemon's own.
 //
 // The kernel orders namespaces by their numbers, and refuses to bind a namespace below a
 // mount of one that seems younger. Linux 6.18 hands out numbers to each CPU in batches.
 // From a host's own namespace, which has the least number, that makes no difference; from
 // inside a nested one (a container, a test that isolates itself) it depends on the CPU
 // whether a new one seems younger. So there each CPU may be tried.
-func leave(t enter.Thread, seed *os.File, than *mounttable.Space) error {
+func leave(t enter.Thread, seed *os.File, than *mounttable.Space) (namespace *os.File, err error) {
 	if err := unix.Setns(int(seed.Fd()), unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("enter the seed namespace: %w", err)
+		return nil, fmt.Errorf("enter the seed namespace: %w", err)
 	}
-	if younger, err := unshare(t, than); younger || err != nil {
-		return err
+	try := func() (enough bool, err error) {
+		namespace, err = unshare(t, than)
+		return namespace != nil, err
 	}
-	var allowed unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return fmt.Errorf("ask for the thread's CPUs: %w", err)
+	if enough, err := try(); enough || err != nil {
+		return namespace, err
 	}
-	for cpu := range len(allowed) * bits {
-		if !allowed.IsSet(cpu) {
-			continue
+	if err := enter.OnEachCPU(try); err != nil {
+		if namespace != nil {
+			namespace.Close()
 		}
-		if err := stayOn(cpu); err != nil {
-			return err
-		}
-		younger, err := unshare(t, than)
-		if err != nil {
-			return err
-		}
-		if younger {
-			if err := unix.SchedSetaffinity(0, &allowed); err != nil {
-				return fmt.Errorf("let the thread have all its CPUs again: %w", err)
-			}
-			return nil
-		}
+		return nil, err
 	}
-	return nested(errors.New("on each CPU a new namespace seems older than that of coppiced"))
+	if namespace == nil {
+		return nil, nested(errors.New("on each CPU a new namespace seems older than that of coppiced"))
+	}
+	return namespace, nil
 }
 
-// bits is how many CPUs a word of a unix.CPUSet stands for, at least.
-const bits = 64
-
-// stayOn binds the thread to a CPU.
-func stayOn(cpu int) error {
-	var set unix.CPUSet
-	set.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("bind thread to CPU %d: %w", cpu, err)
-	}
-	return nil
-}
-
-// unshare gives the thread a new namespace, and reports whether it seems younger than the
-// other. Where there is none, the kernel tells no numbers, and hands them out in order.
-func unshare(t enter.Thread, than *mounttable.Space) (younger bool, err error) {
+// unshare gives the thread a new namespace, and returns it; nil if it does not seem
+// younger than the other. Where there is none, the kernel tells no numbers, and hands them
+// out in order.
+func unshare(t enter.Thread, than *mounttable.Space) (*os.File, error) {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return false, fmt.Errorf("unshare mount namespace: %w", err)
+		return nil, fmt.Errorf("unshare mount namespace: %w", err)
 	}
-	if than == nil {
-		return true, nil
+	made, err := t.Open("ns/mnt")
+	if err != nil || than == nil {
+		return made, err
 	}
-	file, err := t.Open("ns/mnt")
+	space, err := mounttable.SpaceOf(made)
+	if err == nil && space.Younger(than) {
+		return made, nil
+	}
+	made.Close()
 	if err != nil {
-		return false, err
+		return nil, fmt.Errorf("ask for the number of a mount namespace: %w", err)
 	}
-	defer file.Close()
-	made, err := mounttable.SpaceOf(file)
-	if err != nil {
-		return false, fmt.Errorf("ask for the number of a mount namespace: %w", err)
-	}
-	return made.Younger(than), nil
+	return nil, nil //nolint:nilnil // it is to be tried again
 }
 
 // ownSpace returns the daemon's own namespace; nil if the kernel knows no numbers.
