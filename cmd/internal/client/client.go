@@ -9,7 +9,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coppice.dev/cmd/internal/handshake"
 	"coppice.dev/cmd/internal/presence"
 	"coppice.dev/controller/socket/wire"
 )
@@ -98,16 +98,8 @@ func encode(value any) ([]byte, error) {
 	if value == nil {
 		return nil, nil
 	}
-	body, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("encode request: %w", err)
-	}
-	most, what := wire.MaxBody, "the command line or the environment is too long"
 	if _, is := value.(wire.Plan); is {
-		most, what = wire.MaxPlan, "ask about fewer manifests at a time"
+		return handshake.Body(value, wire.MaxPlan, "ask about fewer manifests at a time")
 	}
-	if len(body) > most {
-		return nil, fmt.Errorf("the request has %d bytes, of which %d are allowed: %s", len(body), most, what)
-	}
-	return body, nil
+	return handshake.Body(value, wire.MaxBody, handshake.TooLong)
 }

@@ -85,19 +85,33 @@ func ask(conn Socket, session string, e frame.Exec) error {
 
 // request is what is sent.
 func request(session string, e frame.Exec) ([]byte, error) {
-	body, err := json.Marshal(e)
+	body, err := Body(e, frame.MaxBody, TooLong)
 	if err != nil {
-		return nil, fmt.Errorf("encode request: %w", err)
-	}
-	if len(body) > frame.MaxBody {
-		return nil, fmt.Errorf("the request has %d bytes, of which %d are allowed: the command line or the environment is too long", len(body), frame.MaxBody)
+		return nil, err
 	}
 	head := fmt.Sprintf("POST %s/sessions/%s/exec HTTP/1.1\r\nHost: coppice\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", frame.Version, escape(session), frame.Upgrade, len(body))
 	return append([]byte(head), body...), nil
 }
 
-// escape makes a name a part of a path; what people typed cannot lead elsewhere.
+// TooLong is what may be the matter with a request for a command that is too long.
+const TooLong = "the command line or the environment is too long"
+
+// Body returns a value as the body of a request, which may have that many bytes at most;
+// advice says what to do about more.
+func Body(value any, most int, advice string) ([]byte, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	if len(body) > most {
+		return nil, fmt.Errorf("the request has %d bytes, of which %d are allowed: %s", len(body), most, advice)
+	}
+	return body, nil
+}
+
+// escape makes a name a part of a path; what people typed cannot lead elsewhere. It does
+// what url.PathEscape does, whose package brings net/netip, which takes long to initialize.
 func escape(name string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 	var b strings.Builder
