@@ -2,10 +2,10 @@ package socket
 
 import (
 	"os/exec"
-	"strings"
 	"testing"
 
 	"coppice.dev/controller/socket/keeper"
+	"coppice.dev/test/built"
 )
 
 // This test is linked with package spec and all that it needs, as the daemon is. A
@@ -18,15 +18,11 @@ func TestKeeperIsEarly(t *testing.T) {
 	if err == nil {
 		t.Error("a keeper without a connection has ended well")
 	}
-	if !strings.Contains(string(trace), "init os @") {
-		t.Fatalf("no trace of what was initialized:\n%s", trace)
+	found, err := built.Initialized(string(trace), "net", "regexp", "k8s.io/", "coppice.dev/spec", "go.yaml.in/")
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, trace)
 	}
-	for line := range strings.Lines(string(trace)) {
-		name, _, _ := strings.Cut(strings.TrimPrefix(line, "init "), " ")
-		for _, late := range []string{"net", "regexp", "k8s.io/", "coppice.dev/spec", "go.yaml.in/"} {
-			if name == late || strings.HasSuffix(late, "/") && strings.HasPrefix(name, late) {
-				t.Errorf("package %s was initialized before the keeper began", name)
-			}
-		}
+	for _, name := range found {
+		t.Errorf("package %s was initialized before the keeper began", name)
 	}
 }
