@@ -1,6 +1,7 @@
 package early
 
 import (
+	"cmp"
 	"os"
 
 	"coppice.dev/cmd/internal/attach"
@@ -17,12 +18,7 @@ const (
 )
 
 // RunDir is the run-time folder if no flag names one.
-func RunDir() string {
-	if dir := os.Getenv(RunDirVariable); dir != "" {
-		return dir
-	}
-	return DefaultRunDir
-}
+func RunDir() string { return cmp.Or(os.Getenv(RunDirVariable), DefaultRunDir) }
 
 // Options are the flags of what runs a command inside a session.
 type Options struct {
