@@ -208,7 +208,7 @@ func TestFaultReadOnlyState(t *testing.T) {
 	h.write("good.yaml", session("good", directory(root)))
 	h.write("gone.yaml", session("gone", directory(root)))
 	h.ready("good", "gone")
-	h.shell("mount --bind state state; mount -o remount,bind,ro state")
+	h.shell("mount --bind state state; " + readOnly("state", "remount,bind,ro"))
 	h.write("late.yaml", session("late", directory(root)))
 	tells(t, h.because("late", "ReadOnly"), h.state, "read-only", "mount -o remount,rw ")
 	h.works("good")
@@ -243,7 +243,7 @@ func TestFaultReadOnlyRun(t *testing.T) {
 	h.ready("good")
 	must(t, os.WriteFile(h.base+"/asked.yaml", []byte(session("asked", directory(root))), 0o644))
 	// Private, since the detaching below would reach the originals of what is shown twice.
-	h.shell("mount --rbind run run; mount --make-rprivate run; mount -o remount,bind,ro run")
+	h.shell("mount --rbind run run; mount --make-rprivate run; " + readOnly("run", "remount,bind,ro"))
 	out, code := h.try("apply", "-f", h.base+"/asked.yaml")
 	if code == 0 {
 		t.Errorf("apply to a read-only folder: %s", out)

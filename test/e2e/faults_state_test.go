@@ -113,9 +113,9 @@ func TestFaultStatusFolder(t *testing.T) {
 	patient(t)
 	for name, fault := range map[string]struct{ breaks, heals string }{
 		"file":      {"until mv -T run/status aside && (set -C; echo > run/status) 2>/dev/null; do rm -rf aside; done", "rm run/status"},
-		"read-only": {"mount -t tmpfs none run/status; mount -o remount,ro run/status", "umount run/status"},
+		"read-only": {"mount -t tmpfs none run/status; " + readOnly("run/status", "remount,ro"), "umount run/status"},
 		// The folder of the kind is there already: removing what is not there fails too.
-		"empty": {"mount -t tmpfs none run/status; mkdir -p run/status/session; mount -o remount,ro run/status", "umount run/status"},
+		"empty": {"mount -t tmpfs none run/status; mkdir -p run/status/session; " + readOnly("run/status", "remount,ro"), "umount run/status"},
 		"kind":  {"mv run/status/session aside; echo > run/status/session", "rm run/status/session"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -296,6 +296,12 @@ func (h *host) shell(script string) string {
 	return string(out)
 }
 
+// readOnly is the command that makes a mount read-only, once nobody writes there: the
+// kernel refuses while the daemon does, which may go on for a moment after Ready.
+func readOnly(mount, options string) string {
+	return fmt.Sprintf("timeout 60 sh -c 'until mount -o %s %s 2>/dev/null; do :; done'", options, mount)
+}
+
 // loops are the loop devices bound to a file below the prefix.
 func (h *host) loops() int {
 	h.t.Helper()
